@@ -1,0 +1,1 @@
+"""Asyncio client for Midjourney-style task APIs."""
