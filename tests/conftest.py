@@ -1,0 +1,20 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+from mjtask_async.testing import VirtualTimeLoop
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Run every async test on a loop on which waiting takes no time."""
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def blockbuster() -> Iterator[BlockBuster]:
+    """Fail whatever blocks an event loop from inside the package."""
+    with blockbuster_ctx("mjtask_async") as blocking_calls:
+        yield blocking_calls
