@@ -1,0 +1,401 @@
+"""The aiohttp face of the simulator: `Simulator` serves a `Desk` on loopback.
+
+Nothing here sleeps but a scripted delay, and no task lives longer than its request.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from math import inf
+from socket import create_server, socket
+from threading import RLock
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from aiohttp import ClientError, web
+
+from .desk import ATTACHMENTS, Desk
+from .engine import imagined
+from .exchange import Answer, Call, Place
+from .faults import Fault, Script
+from .pictures import png, require_pillow
+from .profiles import DEFAULT, profile_named
+from .records import AcceptedTask, Change, RequestRecord
+from .timeline import Step
+
+HOST = "127.0.0.1"
+API_KEY = "sk-simulator"
+_PICTURES = frozenset((ATTACHMENTS, "image/{id}"))
+
+
+class Simulator:
+    """A server of one profile on loopback, for tests and demonstrations.
+
+    It starts with ``async with`` (or `run_in_thread`) and serves until the end of the
+    block, which may be left in another task than it was entered in.
+
+    Args:
+        profile: Which server to play: a name in `PROFILES`.
+        speed: How many of its seconds pass in one second of ``clock``.
+        seed: Of everything drawn: ids, lives, refresh passes. The same seed and requests
+            give the same run.
+        faults: Pairs of endpoint and `Fault`, as for `script`.
+        port: On 127.0.0.1; 0 takes a free one.
+        clock: Seconds that never run backwards; None is the running loop's ``time``.
+        workers: How many tasks run at once; 0 is a server without a usable account.
+        queue_size: How many more may wait.
+        api_key: The only key that is accepted.
+        epoch: UNIX seconds at the start, for the times and ids of tasks; None is now.
+        server_address: What a relay's picture links begin with; None is `base_url`.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: str = DEFAULT,
+        speed: float = 1.0,
+        seed: int = 0,
+        faults: Iterable[tuple[str, Fault]] = (),
+        port: int = 0,
+        clock: Callable[[], float] | None = None,
+        workers: int = 3,
+        queue_size: int = 10,
+        api_key: str = API_KEY,
+        epoch: float | None = None,
+        server_address: str | None = None,
+    ) -> None:
+        self._profile = profile_named(profile)
+        _check_numbers(speed=speed, port=port, workers=workers, queue_size=queue_size)
+        if not api_key.strip():
+            message = "api_key must not be empty"
+            raise ValueError(message)
+        epoch = time.time() if epoch is None else epoch
+        sizes = {"workers": workers, "queue_size": queue_size}
+        self._desk = Desk(self._profile, api_key, seed=seed, epoch=epoch, **sizes)
+        self._script = Script(faults)
+        self._speed = speed
+        self._clock = clock
+        self._port = port
+        self._key = api_key
+        self._server_address = server_address
+        self._lock = RLock()
+        self._base_url: str | None = None
+        self._started = 0.0
+        self._serving: tuple[web.ServerRunner, socket] | None = None
+        self._handlers: set[asyncio.Task[Any]] = set()
+        self._log: list[RequestRecord] = []
+        self._under_way = 0
+        self._served = Counter[Any]()
+
+    def __repr__(self) -> str:
+        """Show the profile and the address."""
+        where = self._base_url or "not started"
+        return f"<Simulator {self._profile.name} {where}>"
+
+    # -- what it is ---------------------------------------------------------------------
+
+    @property
+    def profile(self) -> str:
+        """The name of the profile."""
+        return self._profile.name
+
+    @property
+    def base_url(self) -> str:
+        """Where it is reached, without ``/mj``.
+
+        Raises:
+            RuntimeError: It has not been started.
+        """
+        if self._base_url is None:
+            message = "this simulator has not been started: async with Simulator() as sim: ..."
+            raise RuntimeError(message)
+        return self._base_url
+
+    @property
+    def api_key(self) -> str:
+        """The only key that is accepted."""
+        return self._key
+
+    @property
+    def auth(self) -> Literal["bearer", "secret"]:
+        """How this server wants the key: ``"bearer"`` or ``"secret"`` (mj-api-secret)."""
+        return self._profile.auth
+
+    # -- time ---------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Return the seconds on the simulator's clock: 0 at the start."""
+        if self._base_url is None or self._clock is None:
+            return 0.0
+        return (self._clock() - self._started) * self._speed
+
+    def clock_time(self, seconds: float) -> float:
+        """Turn seconds on the simulator's clock into the time of the clock it was given."""
+        return self._started + seconds / self._speed
+
+    # -- what happened ------------------------------------------------------------------
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """All requests so far in the order of their arrival, those under way included."""
+        with self._lock:
+            return self._log.copy()
+
+    @property
+    def accepted(self) -> list[AcceptedTask]:
+        """The tasks that the origin accepted, in order; planted ones are not among them."""
+        with self._lock:
+            return self._desk.engine.accepted.copy()
+
+    def changes(self, task_id: str) -> list[Change]:
+        """List the moments at which the API's view of a task's status or progress changed."""
+        with self._lock:
+            return self._desk.backend.changes(task_id, self.now())
+
+    # -- what shall happen --------------------------------------------------------------
+
+    def script(self, endpoint: str, fault: Fault, times: int = 1) -> None:
+        """Let the next ``times`` requests for an endpoint go wrong.
+
+        Args:
+            endpoint: For example ``"submit/imagine"``, ``"task/{id}/fetch"`` or
+                ``"task/list-by-condition"``; ``"attachments"`` for pictures; ``"*"`` for
+                whichever API endpoint is asked.
+            fault: What goes wrong.
+            times: How many requests.
+
+        Raises:
+            ValueError: No such endpoint, or ``times`` is below 1.
+        """
+        with self._lock:
+            self._script.add(endpoint, fault, times)
+
+    def plant(
+        self,
+        task_id: str,
+        steps: Sequence[Step],
+        *,
+        prompt: str = "planted",
+        state: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Put a task with a hand-written life into the server, past workers and queue.
+
+        Through a relay it looks freshly submitted until the first refresh.
+
+        Args:
+            task_id: Its id.
+            steps: Its life, in seconds from now.
+            prompt: Its prompt.
+            state: Its ``state``.
+            fields: What its object holds from the start besides, under names on the wire.
+
+        Raises:
+            ValueError: The steps are out of order, or the id is taken.
+        """
+        first = imagined(prompt, state) | dict(fields or {})
+        with self._lock:
+            self._desk.backend.plant(task_id, steps, self.now(), first)
+
+    def forget(self, task_id: str, *, row: bool = False) -> None:
+        """Let the origin lose a task, and with ``row`` the relay's copy, too.
+
+        Raises:
+            LookupError: There is no such task.
+        """
+        with self._lock:
+            known = self._desk.backend.forget(task_id, self.now(), row=row)
+        if not known:
+            message = f"the server knows no task {task_id!r}"
+            raise LookupError(message)
+
+    # -- serving ------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Start to serve.
+
+        Raises:
+            ImportError: Pillow is missing; the message says how to install it.
+            OSError: The port is taken.
+            RuntimeError: It has served already.
+        """
+        if self._base_url is not None:
+            message = "a simulator serves only once; make a new one"
+            raise RuntimeError(message)
+        require_pillow()
+        listener = create_server((HOST, self._port))
+        runner = web.ServerRunner(
+            web.Server(
+                self._handle,
+                access_log=None,
+                keepalive_timeout=self._profile.keep_alive,
+                max_line_size=65_536,
+            ),
+        )
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        self._open(runner, listener)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop serving."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop serving and cut off every connection; more than once is harmless."""
+        serving, self._serving = self._serving, None
+        if serving is None:
+            return
+        runner, listener = serving
+        await _stop_accepting(listener)
+        handlers = list(self._handlers)
+        for handler in handlers:
+            handler.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)
+        await runner.cleanup()
+        await asyncio.sleep(0)  # transports report their end in the loop's next turn
+
+    def _open(self, runner: web.ServerRunner, listener: socket) -> None:
+        self._clock = self._clock or asyncio.get_running_loop().time
+        self._started = self._clock()
+        self._serving = runner, listener
+        self._base_url = f"http://{HOST}:{listener.getsockname()[1]}"
+        self._desk.move(self._base_url, self._server_address or self._base_url)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        handler = asyncio.current_task()
+        assert handler is not None  # noqa: S101 -- aiohttp runs handlers in tasks
+        self._handlers.add(handler)
+        place = self._desk.locate(request.method, request.raw_path)
+        number = self._arrived(request, place)
+        try:
+            return await self._respond(request, place, number)
+        except (OSError, ClientError):  # the client left in the middle of its request
+            return _HangUp()
+        finally:
+            self._handlers.discard(handler)
+            self._left(number)
+
+    async def _respond(
+        self, request: web.BaseRequest, place: Place, number: int
+    ) -> web.StreamResponse:
+        answer = None
+        with self._lock:
+            fault = self._script.take(place.endpoint)
+        if fault.reads:
+            body = await request.content.read()
+            answer = self._serve(request, place, number, body, serves=fault.serves)
+        if fault.delay:
+            await asyncio.sleep(fault.delay / self._speed)
+        answer = fault.instead or answer
+        if answer is None or not fault.answers:
+            return _HangUp()
+        self._note(number, status=answer.status)
+        if fault.keep < 1:
+            return await _send_part(request, answer, fault.keep)
+        return _response(answer, close=self._is_used_up(request))
+
+    def _serve(
+        self, request: web.BaseRequest, place: Place, number: int, body: bytes, *, serves: bool
+    ) -> Answer | None:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        with self._lock:
+            call = Call(request.method, request.raw_path, headers, body, self.now())
+            self._note(number, ids=self._desk.ids(call, place))
+            return self._desk.answer(call, place) if serves else None
+
+    def _arrived(self, request: web.BaseRequest, place: Place) -> int:
+        with self._lock:
+            self._under_way += place.endpoint not in _PICTURES
+            self._log.append(
+                RequestRecord(
+                    method=request.method,
+                    path=request.raw_path,
+                    endpoint=place.endpoint,
+                    ids=() if place.task_id is None else (place.task_id,),
+                    started=self.now(),
+                    concurrent=self._under_way,
+                ),
+            )
+            return len(self._log) - 1
+
+    def _note(self, number: int, **facts: Any) -> None:
+        with self._lock:
+            self._log[number] = replace(self._log[number], **facts)
+
+    def _left(self, number: int) -> None:
+        with self._lock:
+            self._under_way -= self._log[number].endpoint not in _PICTURES
+            self._note(number, finished=self.now())
+
+    def _is_used_up(self, request: web.BaseRequest) -> bool:
+        """Count the requests of a connection; tell whether this is the last one."""
+        limit = self._profile.connection_requests
+        if limit is None or request.transport is None:
+            return False
+        peer = request.transport.get_extra_info("peername")
+        self._served[peer] += 1
+        return self._served[peer] >= limit and self._served.pop(peer) > 0
+
+
+class _HangUp(web.Response):
+    """Closes the connection in place of an answer."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        if request.transport is not None:
+            request.transport.close()
+        raise ConnectionResetError
+
+
+async def _stop_accepting(listener: socket) -> None:
+    """Let connections that are being accepted arrive before the server is closed.
+
+    asyncio fails, and leaks the socket, when a server is closed in between.
+    """
+    with suppress(NotImplementedError):  # Windows accepts in another way
+        asyncio.get_running_loop().remove_reader(listener)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+def _response(answer: Answer, *, close: bool) -> web.Response:
+    body = png(answer.picture) if answer.picture else answer.body
+    response = web.Response(status=answer.status, body=body, headers=answer.headers)
+    if answer.chunked:
+        response.enable_chunked_encoding()
+    if close or answer.close:
+        response.force_close()
+    return response
+
+
+async def _send_part(request: web.BaseRequest, answer: Answer, keep: float) -> web.StreamResponse:
+    """Announce the whole answer, send a part of it, and hang up."""
+    body = png(answer.picture) if answer.picture else answer.body
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[: int(len(body) * keep)])
+    return _HangUp()
+
+
+def _check_numbers(*, speed: float, port: int, workers: int, queue_size: int) -> None:
+    allowed = {
+        f"speed must be above 0, not {speed!r}": 0 < speed < inf,
+        f"port must be from 0 to 65535, not {port!r}": 0 <= port < 2**16,
+        f"workers must be 0 or more, not {workers!r}": workers >= 0,
+        f"queue_size must be 0 or more, not {queue_size!r}": queue_size >= 0,
+    }
+    for message, is_allowed in allowed.items():
+        if not is_allowed:
+            raise ValueError(message)

@@ -1,0 +1,141 @@
+"""What can go wrong with a request: scripted faults, each for one endpoint and a number of times."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .exchange import ENDPOINTS, UNKNOWN, Answer
+
+ANY = "*"
+"""Stands for whichever API endpoint is asked next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What happens to one request; built by the class methods below.
+
+    Every one takes ``delay``, seconds on the simulator's clock that pass before the
+    answer or the hang-up. A request that is served is served before the delay.
+
+    Attributes:
+        reads: Whether the server reads the request's body.
+        serves: Whether the server does what is asked: takes the task, moves the state.
+        answers: Whether anything is sent back.
+        instead: What is sent in place of the server's own answer.
+        keep: How much of the answer's body is sent before the connection is cut.
+        delay: Seconds on the simulator's clock.
+    """
+
+    reads: bool = True
+    serves: bool = True
+    answers: bool = True
+    instead: Answer | None = None
+    keep: float = 1.0
+    delay: float = 0.0
+
+    @classmethod
+    def close_before_reading(cls, *, delay: float = 0.0) -> "Fault":
+        """Hang up once the headers are read; nothing is accepted."""
+        return cls(reads=False, serves=False, answers=False, delay=delay)
+
+    @classmethod
+    def close_after_reading(cls, *, delay: float = 0.0) -> "Fault":
+        """Hang up once the body is read; nothing is accepted."""
+        return cls(serves=False, answers=False, delay=delay)
+
+    @classmethod
+    def accept_and_close(cls, *, delay: float = 0.0) -> "Fault":
+        """Do what is asked, and hang up without an answer."""
+        return cls(answers=False, delay=delay)
+
+    @classmethod
+    def accept_and_answer(
+        cls,
+        status: int,
+        body: bytes | str = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        delay: float = 0.0,
+    ) -> "Fault":
+        """Do what is asked, and answer something else."""
+        return cls(instead=_raw(status, body, headers), delay=delay)
+
+    @classmethod
+    def answer(
+        cls,
+        status: int,
+        body: bytes | str = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        delay: float = 0.0,
+    ) -> "Fault":
+        """Answer this and do nothing, as a proxy in front of the server would."""
+        return cls(serves=False, instead=_raw(status, body, headers), delay=delay)
+
+    @classmethod
+    def truncate(cls, keep: float = 0.5, *, delay: float = 0.0) -> "Fault":
+        """Do what is asked, and cut the connection after a part of the answer's body.
+
+        Args:
+            keep: The part that is sent, from 0 to below 1.
+            delay: Seconds before the answer.
+        """
+        if not 0 <= keep < 1:
+            message = f"keep must be from 0 to below 1, not {keep!r}"
+            raise ValueError(message)
+        return cls(keep=keep, delay=delay)
+
+    @classmethod
+    def slow(cls, delay: float) -> "Fault":
+        """Do what is asked, and answer late."""
+        return cls(delay=delay)
+
+    def __post_init__(self) -> None:
+        """Refuse a delay into the past."""
+        if self.delay < 0:
+            message = f"delay must not be negative, not {self.delay!r}"
+            raise ValueError(message)
+
+
+class Script:
+    """The faults still to come, per endpoint and in order.
+
+    Args:
+        faults: Pairs of an endpoint and a fault, each for one request.
+    """
+
+    def __init__(self, faults: Iterable[tuple[str, Fault]] = ()) -> None:
+        self._coming: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        for endpoint, fault in faults:
+            self.add(endpoint, fault, 1)
+
+    def add(self, endpoint: str, fault: Fault, times: int) -> None:
+        """Let the next ``times`` requests for an endpoint go wrong.
+
+        Raises:
+            ValueError: No such endpoint, or ``times`` is below 1.
+        """
+        known = [*ENDPOINTS, "attachments", UNKNOWN, ANY]
+        if endpoint not in known:
+            message = f"unknown endpoint {endpoint!r}; the endpoints are: {', '.join(known)}"
+            raise ValueError(message)
+        if times < 1:
+            message = f"times must be 1 or more, not {times!r}"
+            raise ValueError(message)
+        self._coming[endpoint].extend([fault] * times)
+
+    def take(self, endpoint: str) -> Fault:
+        """Use up the next fault of an endpoint; without one nothing goes wrong."""
+        named = self._coming[endpoint]
+        if named:
+            return named.popleft()
+        anywhere = self._coming[ANY]
+        return anywhere.popleft() if anywhere and endpoint in ENDPOINTS else _NONE
+
+
+def _raw(status: int, body: bytes | str, headers: Mapping[str, str] | None) -> Answer:
+    raw = body.encode() if isinstance(body, str) else body
+    return Answer(status, raw, dict(headers or {}))
+
+
+_NONE = Fault()

@@ -1,0 +1,247 @@
+# ruff: noqa: RUF001 -- the servers' own words
+"""The relay: forwards submits to an origin and answers reads from rows of its own.
+
+A refresh pass copies the state of every unfinished row from the origin. Passes lie on
+a grid; like the origin's states they are evaluated when somebody looks, each with the
+time at which it happened. A row is finished when its progress is ``"100%"``, whatever
+its status (contract 3.3), so rows can freeze (contract Q9, Q10, Q11).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from ..models import TaskAction, TaskStatus
+from .dialects import go_json
+from .engine import Engine, Wire
+from .records import Change, Picture
+from .timeline import Step
+
+HOUR_MS = 3_600_000
+HOUR_RULE = "上游任务超时（超过1小时）"
+TOO_MANY_IDS = 32_766
+"""So many ids break the relay's query, which it answers with no tasks at all (contract 2.2)."""
+_RAND = "?rand=\ue000\uf8ff"  # private characters, until somebody reads the row
+
+_COPIED = ("promptEn", "state", "imageUrl", "status", "failReason", "progress")
+_TIMES = ("submitTime", "startTime", "finishTime")
+
+
+@dataclass(frozen=True, slots=True)
+class RelayRules:
+    """What sets a family of relays apart.
+
+    Attributes:
+        period: Seconds between the points of the refresh grid.
+        single: How likely a pass follows the last one after one period; else it takes two.
+        videos: Whether a row has ``videoUrl`` and ``videoUrls``.
+    """
+
+    period: float = 15.0
+    single: float = 1.0
+    videos: bool = True
+
+
+@dataclass(slots=True)
+class Row:
+    """A relay's own copy of a task."""
+
+    id: str
+    number: int
+    fields: Wire
+    changes: list[Change]
+    text: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it is never refreshed again."""
+        return bool(self.fields["progress"] == "100%")
+
+
+class Relay:
+    """The `Backend` of a server that stands in front of an origin.
+
+    Args:
+        engine: The origin.
+        rules: The family.
+        seed: Of the refresh grid's phase and gaps.
+    """
+
+    def __init__(self, engine: Engine, rules: RelayRules, *, seed: int = 0) -> None:
+        self.address = ""
+        self._engine = engine
+        self._rules = rules
+        self._random = Random(f"{seed}:relay")  # noqa: S311 -- a simulation
+        self._next_pass = self._random.uniform(0, rules.period)
+        self._rows: dict[str, list[Row]] = {}
+        self._unfinished: list[Row] = []
+        self._count = 0
+        self._reads = 0
+
+    def imagine(self, order: Mapping[str, Any], now: float) -> str:
+        """Forward a submit, keep a row of it, and return the envelope with 21 and 22 as 1."""
+        self._advance(now)
+        sent = {name: order[name] for name in order if name not in {"accountFilter", "notifyHook"}}
+        text = self._engine.rules.encode(self._engine.imagine(sent, now))
+        answer: Wire = json.loads(text)
+        self._insert(TaskAction.IMAGINE, order["prompt"], answer, now)
+        for code in (21, 22):  # in the text, as the relays do it (contract 2.3)
+            text = text.replace(f'"code":{code}', '"code":1')
+        return text
+
+    def fetch(self, task_id: str, now: float) -> str | None:
+        """Return the oldest row of an id, or None."""
+        self._advance(now)
+        rows = self._rows.get(task_id)
+        return self._text(rows[0], now) if rows else None
+
+    def find(self, ids: Sequence[str], now: float) -> str:
+        """Return all rows of the given ids, in the order of their insertion."""
+        self._advance(now)
+        if len(ids) >= TOO_MANY_IDS:
+            return "[]"
+        rows = [row for task_id in set(ids) for row in self._rows.get(task_id, ())]
+        rows.sort(key=_number)
+        return f"[{','.join(self._text(row, now) for row in rows)}]"
+
+    def image(self, task_id: str, now: float) -> tuple[bool, Picture | None]:
+        """Tell whether an id is known, and the picture behind its oldest row's link."""
+        self._advance(now)
+        rows = self._rows.get(task_id)
+        return bool(rows), self._engine.picture(rows[0].fields["imageUrl"], now) if rows else None
+
+    def plant(self, task_id: str, steps: Sequence[Step], now: float, fields: Wire) -> None:
+        """Add a task to the origin, with a row as after its submit."""
+        self._advance(now)
+        self._engine.plant(task_id, steps, now, fields)
+        answer = {"code": 1, "description": "提交成功", "result": task_id}
+        self._insert(fields["action"], fields["prompt"], answer, now)
+
+    def forget(self, task_id: str, now: float, *, row: bool) -> bool:
+        """Let the origin lose a task, and with ``row`` the relay, too."""
+        self._advance(now)
+        known = self._engine.forget(task_id)
+        if row:
+            gone = self._rows.pop(task_id, [])
+            self._unfinished = [kept for kept in self._unfinished if kept not in gone]
+            known = known or bool(gone)
+        return known
+
+    def changes(self, task_id: str, now: float) -> list[Change]:
+        """List the visible changes of an id's rows up to now."""
+        self._advance(now)
+        return sorted(
+            (change for row in self._rows.get(task_id, ()) for change in row.changes),
+            key=lambda change: change.at,
+        )
+
+    def _advance(self, now: float) -> None:
+        """Make up for the refresh passes since somebody last looked."""
+        while self._next_pass <= now:
+            self._refresh(self._next_pass)
+            periods = 1 if self._random.random() < self._rules.single else 2
+            self._next_pass += periods * self._rules.period
+
+    def _refresh(self, now: float) -> None:
+        rows = {row.id: row for row in self._unfinished if row.id}  # the newest of an id wins
+        for row in self._unfinished:
+            if not row.id:
+                _store(row, {"status": TaskStatus.FAILURE.value, "progress": "100%"}, now)
+        for job in self._engine.jobs(rows, now):
+            row = rows[job.id]
+            _store(row, self._copy(row, self._engine.wire(job, now), now), now)
+        self._unfinished = [row for row in self._unfinished if not row.is_finished]
+
+    def _copy(self, row: Row, task: Wire, now: float) -> Wire:
+        """Read a task object as the updater does (contract 7)."""
+        new: Wire = {name: task.get(name) or "" for name in _COPIED}
+        new |= {name: task.get(name) or 0 for name in _TIMES}
+        if self._ms(now) - row.fields["submitTime"] > HOUR_MS:
+            new |= {"failReason": HOUR_RULE, "status": TaskStatus.FAILURE.value}
+        if new["failReason"]:
+            new["progress"] = "100%"
+        if self._rules.videos:
+            new |= _videos(task)
+        if (buttons := task.get("buttons")) is not None:
+            new["buttons"] = [_button(button) for button in buttons]
+        if (properties := task.get("properties")) is not None:
+            names = ("finalPrompt", "finalZhPrompt")
+            new["properties"] = {name: properties.get(name) or "" for name in names}
+        return new
+
+    def _insert(self, action: str, prompt: str, answer: Wire, now: float) -> None:
+        """Keep a row of every answer, of refusals too (contract Q8)."""
+        result, accepted = answer["result"] or "", answer["code"] in {1, 21, 22}
+        fields = self._blank(result) | {
+            "action": action,
+            "prompt": prompt,
+            "description": answer["description"],
+            "submitTime": self._ms(now),
+            "failReason": "" if accepted else answer["description"],
+        }
+        row = Row(result, self._count, fields, [Change(now, "", "0%")])
+        self._count += 1
+        self._rows.setdefault(result, []).append(row)
+        self._unfinished.append(row)
+
+    def _blank(self, task_id: str) -> Wire:
+        """Return a row before its first refresh, in the order of its keys on the wire."""
+        texts = dict.fromkeys(("action", "customId", "botType", "prompt", "promptEn"), "")
+        more = dict.fromkeys(("description", "state"), "")
+        videos = {"videoUrl": "", "videoUrls": None} if self._rules.videos else {}
+        return {
+            "id": task_id,
+            **texts,
+            **more,
+            **dict.fromkeys(_TIMES, 0),
+            "imageUrl": "",
+            **videos,
+            "status": "",
+            "progress": "0%",
+            "failReason": "",
+            "buttons": None,
+            "maskBase64": "",
+            "properties": None,
+        }
+
+    def _text(self, row: Row, now: float) -> str:
+        """Return a row as JSON, its link rewritten (contract Q14)."""
+        if not row.text:
+            row.text = go_json(row.fields | {"imageUrl": self._own_link(row)})
+        if _RAND not in row.text:
+            return row.text
+        self._reads += 1
+        ns = int((self._engine.epoch + now) * 1e9) + self._reads
+        return row.text.replace(_RAND, f"?rand={ns}")
+
+    def _own_link(self, row: Row) -> str:
+        if not row.fields["imageUrl"]:
+            return ""
+        done = row.fields["status"] == TaskStatus.SUCCESS
+        return f"{self.address}/mj/image/{row.id}{'' if done else _RAND}"
+
+    def _ms(self, now: float) -> int:
+        return round((self._engine.epoch + now) * 1000)
+
+
+def _store(row: Row, new: Wire, now: float) -> None:
+    row.fields |= new
+    row.text = ""
+    seen = Change(now, row.fields["status"], row.fields["progress"])
+    if seen[1:] != row.changes[-1][1:]:
+        row.changes.append(seen)
+
+
+def _videos(task: Wire) -> Wire:
+    urls = [{"url": video.get("url") or ""} for video in task.get("videoUrls") or ()]
+    return {"videoUrl": task.get("videoUrl") or "", "videoUrls": urls or None}
+
+
+def _button(button: Wire) -> Wire:
+    return {name: button.get(name) for name in ("customId", "emoji", "label", "type", "style")}
+
+
+def _number(row: Row) -> int:
+    return row.number
