@@ -21,9 +21,10 @@ from .desk import ATTACHMENTS, Desk
 from .engine import imagined
 from .exchange import Answer, Call, Place
 from .faults import Fault, Script
-from .pictures import png, require_pillow
+from .pictures import require_pillow
 from .profiles import DEFAULT, profile_named
 from .records import AcceptedTask, Change, RequestRecord
+from .responses import HangUp, response_of, send_part
 from .timeline import Step
 
 HOST = "127.0.0.1"
@@ -282,7 +283,7 @@ class Simulator:
         try:
             return await self._respond(request, place, number)
         except (OSError, ClientError):  # the client left in the middle of its request
-            return _HangUp()
+            return HangUp()
         finally:
             self._handlers.discard(handler)
             self._left(number)
@@ -300,11 +301,11 @@ class Simulator:
             await asyncio.sleep(fault.delay / self._speed)
         answer = fault.instead or answer
         if answer is None or not fault.answers:
-            return _HangUp()
+            return HangUp()
         self._note(number, status=answer.status)
         if fault.keep < 1:
-            return await _send_part(request, answer, fault.keep)
-        return _response(answer, close=self._is_used_up(request))
+            return await send_part(request, answer, fault.keep)
+        return response_of(answer, close=self._is_used_up(request))
 
     def _serve(
         self, request: web.BaseRequest, place: Place, number: int, body: bytes, *, serves: bool
@@ -349,15 +350,6 @@ class Simulator:
         return self._served[peer] >= limit and self._served.pop(peer) > 0
 
 
-class _HangUp(web.Response):
-    """Closes the connection in place of an answer."""
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        if request.transport is not None:
-            request.transport.close()
-        raise ConnectionResetError
-
-
 async def _stop_accepting(listener: socket) -> None:
     """Let connections that are being accepted arrive before the server is closed.
 
@@ -367,26 +359,6 @@ async def _stop_accepting(listener: socket) -> None:
         asyncio.get_running_loop().remove_reader(listener)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-
-
-def _response(answer: Answer, *, close: bool) -> web.Response:
-    body = png(answer.picture) if answer.picture else answer.body
-    response = web.Response(status=answer.status, body=body, headers=answer.headers)
-    if answer.chunked:
-        response.enable_chunked_encoding()
-    if close or answer.close:
-        response.force_close()
-    return response
-
-
-async def _send_part(request: web.BaseRequest, answer: Answer, keep: float) -> web.StreamResponse:
-    """Announce the whole answer, send a part of it, and hang up."""
-    body = png(answer.picture) if answer.picture else answer.body
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
-    response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[: int(len(body) * keep)])
-    return _HangUp()
 
 
 def _check_numbers(*, speed: float, port: int, workers: int, queue_size: int) -> None:

@@ -5,7 +5,7 @@ All write compactly; they differ in what they escape (contract 2.0).
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 _GO = re.compile("[<>&\u2028\u2029]")
 _BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")
@@ -55,14 +55,20 @@ def read_first_json(text: str) -> Any:
 
 def as_object(value: Any) -> dict[str, Any] | None:
     """Return a decoded value if it is an object."""
-    fields: dict[str, Any] | None = value if isinstance(value, dict) else None
-    return fields
+    return value if _is_object(value) else None
 
 
 def as_array(value: Any) -> list[Any] | None:
     """Return a decoded value if it is an array."""
-    items: list[Any] | None = value if isinstance(value, list) else None
-    return items
+    return value if _is_array(value) else None
+
+
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_array(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _compact(value: Any) -> str:

@@ -226,9 +226,10 @@ class Engine:
         if start > now:
             self._waiting.append(start)
         task_id = self._new_id(now)
-        self._add(task_id, imagined(order["prompt"], order.get("state")), now, moments)
-        accepted = AcceptedTask(task_id, order["prompt"], order.get("state"), now)
-        self.accepted.append(accepted)
+        prompt, state = order["prompt"], order.get("state")
+        job = self._add(task_id, imagined(prompt, state), now, moments)
+        job.first["properties"]["notifyHook"] = order.get("notifyHook")
+        self.accepted.append(AcceptedTask(task_id, prompt, state, now))
         return task_id
 
     def _life(self, prompt: str, start: float) -> list[Moment]:
@@ -263,7 +264,7 @@ class Engine:
         state = dict(job.first)
         for moment in job.moments[:index]:
             if facts := self._facts(job, moment.fields):
-                state["properties"] = (state["properties"] or {}) | facts
+                state["properties"] = (as_object(state["properties"]) or {}) | facts
             if moment.fields.get("status") == TaskStatus.SUCCESS:
                 state |= self.rules.at_success(job.hash)
             state |= moment.fields
@@ -278,18 +279,13 @@ class Engine:
         return {name: said[name] for name in self.rules.properties if name in said} | said
 
     def _facts(self, job: Job, fields: Wire) -> Wire:
+        known = {"finalPrompt": job.first.get("promptEn"), "messageHash": job.hash}
         message = str(1_100_000_000_000_000_000 + job.number)
         match fields.get("status"):
             case TaskStatus.IN_PROGRESS:
-                prompt = job.first.get("promptEn")
-                return {
-                    "messageHash": job.hash,
-                    "finalPrompt": prompt,
-                    "progressMessageId": message,
-                }
+                return {**known, "progressMessageId": message}
             case TaskStatus.SUCCESS:
-                final = {"finalPrompt": job.first.get("promptEn"), "messageHash": job.hash}
-                return final | {"flags": 0, "messageId": message}
+                return {**known, "flags": 0, "messageId": message}
             case _:
                 return {}
 

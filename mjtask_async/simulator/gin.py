@@ -136,7 +136,7 @@ class GinDoor:
         head, *segments = path.split("/")
         if len(segments) > 1 and segments[0] != "mj" and self._rules.is_prefix(segments[0]):
             segments = segments[1:]
-        if head or segments[0] != "mj":
+        if head or segments[:1] != ["mj"]:
             return None
         place = place_of(segments[1:])
         return place if place and place.endpoint in self._rules.routes else None

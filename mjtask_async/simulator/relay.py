@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from ..models import TaskAction, TaskStatus
-from .dialects import go_json
+from .dialects import as_object, go_json
 from .engine import Engine, Wire
 from .records import Change, Picture
 from .timeline import Step
@@ -25,7 +25,16 @@ TOO_MANY_IDS = 32_766
 """So many ids break the relay's query, which it answers with no tasks at all (contract 2.2)."""
 _RAND = "?rand=\ue000\uf8ff"  # private characters, until somebody reads the row
 
+_VIDEOS = ("videoUrl", "videoUrls")
+_BLANK = (
+    *((name, "") for name in ("id", "action", "customId", "botType", "prompt", "promptEn")),
+    *(("description", ""), ("state", ""), ("submitTime", 0), ("startTime", 0), ("finishTime", 0)),
+    *(("imageUrl", ""), ("videoUrl", ""), ("videoUrls", None), ("status", ""), ("progress", "0%")),
+    *(("failReason", ""), ("buttons", None), ("maskBase64", ""), ("properties", None)),
+)
+"""A row as it is inserted, in the order of its keys on the wire (contract 3.1)."""
 _COPIED = ("promptEn", "state", "imageUrl", "status", "failReason", "progress")
+_PROMPTS = ("finalPrompt", "finalZhPrompt")
 _TIMES = ("submitTime", "startTime", "finishTime")
 
 
@@ -44,7 +53,7 @@ class RelayRules:
     videos: bool = True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Row:
     """A relay's own copy of a task."""
 
@@ -149,9 +158,10 @@ class Relay:
         for row in self._unfinished:
             if not row.id:
                 _store(row, {"status": TaskStatus.FAILURE.value, "progress": "100%"}, now)
-        for job in self._engine.jobs(rows, now):
-            row = rows[job.id]
-            _store(row, self._copy(row, self._engine.wire(job, now), now), now)
+        tasks = [self._engine.wire(job, now) for job in self._engine.jobs(rows, now)]
+        for task in tasks if all(map(_is_readable, tasks)) else ():
+            if row := rows.get(task["id"]):
+                _store(row, self._copy(row, task, now), now)
         self._unfinished = [row for row in self._unfinished if not row.is_finished]
 
     def _copy(self, row: Row, task: Wire, now: float) -> Wire:
@@ -167,8 +177,7 @@ class Relay:
         if (buttons := task.get("buttons")) is not None:
             new["buttons"] = [_button(button) for button in buttons]
         if (properties := task.get("properties")) is not None:
-            names = ("finalPrompt", "finalZhPrompt")
-            new["properties"] = {name: properties.get(name) or "" for name in names}
+            new["properties"] = {name: properties.get(name) or "" for name in _PROMPTS}
         return new
 
     def _insert(self, action: str, prompt: str, answer: Wire, now: float) -> None:
@@ -187,24 +196,10 @@ class Relay:
         self._unfinished.append(row)
 
     def _blank(self, task_id: str) -> Wire:
-        """Return a row before its first refresh, in the order of its keys on the wire."""
-        texts = dict.fromkeys(("action", "customId", "botType", "prompt", "promptEn"), "")
-        more = dict.fromkeys(("description", "state"), "")
-        videos = {"videoUrl": "", "videoUrls": None} if self._rules.videos else {}
+        """Return a row before its first refresh."""
         return {
-            "id": task_id,
-            **texts,
-            **more,
-            **dict.fromkeys(_TIMES, 0),
-            "imageUrl": "",
-            **videos,
-            "status": "",
-            "progress": "0%",
-            "failReason": "",
-            "buttons": None,
-            "maskBase64": "",
-            "properties": None,
-        }
+            name: value for name, value in _BLANK if self._rules.videos or name not in _VIDEOS
+        } | {"id": task_id}
 
     def _text(self, row: Row, now: float) -> str:
         """Return a row as JSON, its link rewritten (contract Q14)."""
@@ -232,6 +227,18 @@ def _store(row: Row, new: Wire, now: float) -> None:
     seen = Change(now, row.fields["status"], row.fields["progress"])
     if seen[1:] != row.changes[-1][1:]:
         row.changes.append(seen)
+
+
+def _is_readable(task: Wire) -> bool:
+    """Tell whether Go can decode a task; one that it cannot freezes all of them (contract 7)."""
+    properties = {} if task.get("properties") is None else as_object(task["properties"])
+    return properties is not None and all(
+        (
+            all(isinstance(properties.get(name), str | None) for name in _PROMPTS),
+            all(isinstance(task.get(name), str | None) for name in _COPIED),
+            all(type(task.get(name)) in {int, type(None)} for name in _TIMES),
+        ),
+    )
 
 
 def _videos(task: Wire) -> Wire:

@@ -7,6 +7,7 @@ from typing import Any
 from .dialects import as_array, as_object, jackson, read_first_json
 from .direct import Backend
 from .exchange import (
+    BUILT,
     ENDPOINTS,
     UNKNOWN,
     Answer,
@@ -29,7 +30,7 @@ PHRASES = {
 }
 LONGEST_LINE = 8192
 _GUARDED = ("/mj/submit/", "/mj/task/", "/mj/account/")
-_MALFORMED = re.compile(r"%(?:2f|5c|(?![0-9a-f]{2}))", re.IGNORECASE)
+_MALFORMED = re.compile(r"%(?:2f|5c|(?![0-9a-f]{2}))|[^!-~]|\\", re.IGNORECASE)
 _CLOSING = frozenset((400, 500))
 _STYLE = (
     "body {font-family:Tahoma,Arial,sans-serif;} h1, h2, h3, b {color:white;background-color:#525D76;}"
@@ -101,15 +102,16 @@ class SpringDoor:
             return Answer(401)
         if not found:
             return self._error(404, call, path, VARY)
+        if place.endpoint not in BUILT:
+            return not_built(place)
+        return self._played(call, place, path, backend)
+
+    def _played(self, call: Call, place: Place, path: str, backend: Backend) -> Answer:
+        """Do what is asked; only then it shows whether the caller accepts JSON."""
         try:
             text = _act(call, place, backend)
         except _Refusal as refusal:
             return self._error(refusal.status, call, path, refusal.headers)
-        return self._written(text, call, path, place)
-
-    def _written(self, text: str | None, call: Call, path: str, place: Place) -> Answer:
-        if place.endpoint not in _PLAYED:
-            return not_built(place)
         if text is None:
             return Answer(200)
         if not _accepts_json(call):
@@ -141,19 +143,14 @@ class _Refusal(Exception):  # noqa: N818 -- carries an answer, is no error of ou
         self.headers = headers
 
 
-_PLAYED = frozenset(("task/{id}/fetch", "task/list-by-condition", "submit/imagine"))
-
-
 def _act(call: Call, place: Place, backend: Backend) -> str | None:
     match place.endpoint:
         case "task/{id}/fetch":
             return backend.fetch(place.task_id or "", call.now)
         case "task/list-by-condition":
             return backend.find(_read_ids(_body(call)), call.now)
-        case "submit/imagine":
-            return backend.imagine(_read_order(_body(call)), call.now)
         case _:
-            return None
+            return backend.imagine(_read_order(_body(call)), call.now)
 
 
 def _body(call: Call) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def _defaults(step: Step, at: float, ms: int, *, started: bool) -> dict[str, Any
 
 def _stated(step: Step) -> dict[str, Any]:
     said = {
-        "status": step.status,
+        "status": str(step.status) if isinstance(step.status, str) else step.status,
         "progress": step.progress,
         "imageUrl": step.image_url,
         "failReason": step.fail_reason,
