@@ -49,13 +49,14 @@ class ClosedError(MJTaskError):
     """The session, watcher or stream is closed."""
 
 
-class _WithRequest(MJTaskError):
+class _AboutRequestError(MJTaskError):
     """Fields of an error about one request.
 
     Attributes:
         status: The HTTP status; None without an answer.
         endpoint: Method and path, such as ``POST /mj/submit/imagine``.
         request_id: The relay's ``X-Oneapi-Request-Id``, to show to its operator.
+        retry_after: Seconds the server asks to wait; None where it does not say.
     """
 
     def __init__(
@@ -65,11 +66,19 @@ class _WithRequest(MJTaskError):
         status: int | None = None,
         endpoint: str = "",
         request_id: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status: int | None = status
         self.endpoint: str = endpoint
         self.request_id: str | None = request_id
+        self.retry_after: float | None = retry_after
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The fields above, to make another error about the same request."""
+        names = ("status", "endpoint", "request_id", "retry_after")
+        return {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:
         """Put what happened first and where second."""
@@ -81,7 +90,7 @@ class _WithRequest(MJTaskError):
         return f"{self.args[0]} ({where})" if where else str(self.args[0])
 
 
-class RequestError(_WithRequest):
+class RequestError(_AboutRequestError):
     """A read failed."""
 
 
@@ -104,15 +113,7 @@ class AuthenticationError(RequestError):
 
 
 class RateLimitedError(RequestError):
-    """Too many requests (429).
-
-    Attributes:
-        retry_after: Seconds the server asks to wait; None where it does not say.
-    """
-
-    def __init__(self, message: str, *, retry_after: float | None = None, **where: Any) -> None:
-        super().__init__(message, **where)
-        self.retry_after: float | None = retry_after
+    """Too many requests (429); ``retry_after`` says for how long, if the server does."""
 
 
 class ServerError(RequestError):
@@ -135,7 +136,7 @@ class ProtocolError(RequestError):
         self.excerpt: str = excerpt
 
 
-class SubmitError(_WithRequest):
+class SubmitError(_AboutRequestError):
     """A submit did not give a task."""
 
 

@@ -26,9 +26,7 @@ class _Upper(StrEnum):
     """A string enum whose values are its names."""
 
     @staticmethod
-    def _generate_next_value_(
-        name: str, start: int, count: int, last_values: list[str]
-    ) -> str:
+    def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:
         del start, count, last_values
         return name
 
@@ -320,13 +318,6 @@ class Timeouts(Struct, frozen=True):
     idle: float = 30
 
 
-class RateLimit(Struct, frozen=True):
-    """A budget of ``requests`` in ``per`` seconds, shared by submits and polls."""
-
-    requests: int
-    per: float
-
-
 class WatchLimits(Struct, frozen=True):
     """How long a consumer waits for one task, in seconds; None switches a limit off.
 
@@ -342,9 +333,9 @@ class WatchLimits(Struct, frozen=True):
         outage: Without a successful poll before `OutageError`; 300.
     """
 
-    total: float | None | UnsetType = UNSET
-    queued: float | None | UnsetType = UNSET
-    running: float | None | UnsetType = UNSET
-    stalled: float | None | UnsetType = UNSET
-    missing: float | None | UnsetType = UNSET
-    outage: float | None | UnsetType = UNSET
+    total: float | UnsetType | None = UNSET
+    queued: float | UnsetType | None = UNSET
+    running: float | UnsetType | None = UNSET
+    stalled: float | UnsetType | None = UNSET
+    missing: float | UnsetType | None = UNSET
+    outage: float | UnsetType | None = UNSET

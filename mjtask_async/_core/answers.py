@@ -1,0 +1,198 @@
+"""Answers to reads: models or errors, never by content type (contract 2 and 4)."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from ..errors import (
+    AuthenticationError,
+    ProtocolError,
+    RateLimitedError,
+    RequestError,
+    ServerError,
+    TaskNotFoundError,
+    UnsupportedError,
+)
+from ..models import T
+from .decode import TaskDecoder, first_value, is_page
+from .wire import Answer
+
+_UNKNOWN_TASK = ("task_no_found", "task_not_found", "关联任务不存在")
+_RELAY_TROUBLE = 5
+
+
+class Envelope:
+    """The words of an answer that is no task, whatever shape they came in.
+
+    Attributes:
+        code: The server's code, or an error object's.
+        description: Its words; empty where it has none.
+        kind: The error's type, such as ``upstream_error`` or ``internal_error``.
+        value: The JSON object; empty for anything else.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self.value = _json_object(answer.body)
+        error: Any = self.value.get("error")
+        inner = cast("Mapping[str, Any]", error) if isinstance(error, dict) else self.value
+        self.code: int | str | None = code_of(inner.get("code"))
+        self.kind = str(inner.get("type") or "")
+        self.description = self._words(inner, error) or self._plain(answer)
+
+    @property
+    def has_error_object(self) -> bool:
+        """Whether it is a relay's ``{"error": {…}}`` (E1, E3, E8)."""
+        return isinstance(self.value.get("error"), dict)
+
+    def _words(self, inner: Mapping[str, Any], error: Any) -> str:
+        for words in (inner.get("description"), inner.get("message"), error):
+            if isinstance(words, str) and words.strip():
+                return words.strip()
+        return ""
+
+    def _plain(self, answer: Answer) -> str:
+        """Trueai-org's 401 and 403 are bare text."""
+        if self.value or is_page(answer.body):
+            return ""
+        return excerpt(answer.body, 120)
+
+
+def code_of(value: object) -> int | str | None:
+    """Read a code that may be a number, a number as text, or a word."""
+    if isinstance(value, str):
+        return int(value) if value.removeprefix("-").isdecimal() else value or None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = first_value(body)
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def excerpt(body: bytes, length: int = 200) -> str:
+    """Show the beginning of a body, on one line."""
+    text = body[: 4 * length].decode(errors="replace")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:length]
+
+
+def read_task(answer: Answer, decoder: TaskDecoder[T], task_id: str) -> T:
+    """Read the answer to a fetch.
+
+    Raises:
+        TaskNotFoundError: The server does not know the task.
+        RequestError: Anything else that is no task.
+    """
+    if _is_unknown(answer):
+        raise TaskNotFoundError(_not_found(task_id), task_id=task_id)
+    check(answer)
+    task = _decoded(answer, decoder.one)
+    if task is None:
+        raise _foreign(answer)
+    if task.id.strip() != task_id:
+        message = f"asked for task {task_id}, answered with another"
+        raise ProtocolError(message, excerpt=excerpt(answer.body), **answer.where)
+    return task
+
+
+def _not_found(task_id: str) -> str:
+    return (
+        f"the server does not know task {task_id}; ids belong to one server and one account, "
+        "and a relay also says so on any trouble of its database"
+    )
+
+
+def _is_unknown(answer: Answer) -> bool:
+    """Unknown ids: empty 200 or 204, ``null``, or the words of contract 2.1 in an envelope."""
+    if answer.status < 300 and answer.body.strip() in {b"", b"null"}:
+        return True
+    if answer.status in {200, 400, 404} and len(answer.body) < 4096:
+        envelope = Envelope(answer)
+        return "code" in envelope.value and envelope.description.startswith(_UNKNOWN_TASK)
+    return False
+
+
+def read_tasks(answer: Answer, decoder: TaskDecoder[T]) -> list[T]:
+    """Read the answer to a list call.
+
+    Raises:
+        RequestError: It is no list of tasks.
+    """
+    if answer.status != 200:
+        check(answer)
+    tasks = _decoded(answer, decoder.many)
+    if tasks is not None:
+        return tasks
+    single = _decoded(answer, decoder.one)  # only ever seen in a reseller's document
+    if single is None:
+        raise _foreign(answer)
+    return [single]
+
+
+def read_pushed(body: bytes, decoder: TaskDecoder[T]) -> T:
+    """Read a task that a server posted by itself.
+
+    Raises:
+        ProtocolError: It is none.
+    """
+    answer = Answer(200, {}, body, "webhook")
+    task = _decoded(answer, decoder.one)
+    if task is None:
+        raise _foreign(answer)
+    return task
+
+
+def _decoded(answer: Answer, decode: Any) -> Any:
+    try:
+        return decode(answer.body)
+    except ValueError as error:
+        raise _foreign(answer) from error
+
+
+def check(answer: Answer) -> None:
+    """Raise the error that an answer outside 2xx stands for.
+
+    Raises:
+        RequestError: The status is 300 or above.
+    """
+    if answer.status >= 300:
+        raise refusal(answer)
+
+
+def _foreign(answer: Answer) -> RequestError:
+    """Tell what an answer below 300 is that is no task."""
+    if is_page(answer.body):
+        return unsupported(answer)
+    envelope = Envelope(answer)
+    words = envelope.description or excerpt(answer.body)
+    if envelope.code == _RELAY_TROUBLE or envelope.value.get("success") is False:
+        return ServerError(f"the server is in trouble: {words}", **answer.where)
+    message = f"not an answer of this API: {words or 'an empty body'}"
+    return ProtocolError(message, excerpt=excerpt(answer.body), **answer.where)
+
+
+def refusal(answer: Answer) -> RequestError:
+    """Make the error of an answer from status 300 on (contract 4)."""
+    status, where = answer.status, answer.where
+    envelope = Envelope(answer)
+    words = envelope.description or "no words"
+    if status in {401, 403}:
+        return AuthenticationError(f"the server does not accept the key: {words}", **where)
+    if status == 429:
+        return RateLimitedError(f"too many requests: {words}", **where)
+    if status >= 500 or (status == 400 and envelope.code == _RELAY_TROUBLE):
+        return ServerError(f"the server is in trouble: {words}", **where)
+    if status == 405 or (status == 404 and "code" not in envelope.value):
+        return unsupported(answer)
+    if status < 400:
+        message = f"redirected to {answer.headers.get('location', 'nowhere')}; set base_url to it"
+    else:
+        message = f"the server refuses the request: {words}"
+    return ProtocolError(message, excerpt=excerpt(answer.body), **where)
+
+
+def unsupported(answer: Answer) -> UnsupportedError:
+    """Make the error of an endpoint that a server does not have."""
+    message = "this server has no such endpoint; check base_url, or use another server for it"
+    return UnsupportedError(message, **answer.where)

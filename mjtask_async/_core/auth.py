@@ -1,0 +1,60 @@
+"""Which credential goes along: one at a time, and never to be seen (contract 1.1).
+
+A server that understands only ``mj-api-secret`` answers 401 to a bearer, and trueai-org's
+compares an ``Authorization`` verbatim even where a right secret stands beside it.
+"""
+
+from typing import Literal
+
+from ..errors import ConfigurationError
+
+Scheme = Literal["auto", "bearer", "secret", "raw"]
+SCHEMES: tuple[Scheme, ...] = ("auto", "bearer", "secret", "raw")
+
+
+class Secret(str):
+    """Text that does not show itself in a repr, so in no frame, dict or log of one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class Auth:
+    """The credential of a session.
+
+    Attributes:
+        scheme: What goes along; in ``auto`` a bearer until something has worked.
+        undecided: Whether ``auto`` has still to find out.
+    """
+
+    def __init__(self, api_key: str | None, scheme: str) -> None:
+        if scheme not in SCHEMES:
+            raise ConfigurationError(f"auth is {scheme!r}; use one of {', '.join(SCHEMES)}")
+        self._key = Secret(api_key.strip()) if api_key else None
+        if self._key is not None and not (self._key.isascii() and self._key.isprintable()):
+            raise ConfigurationError("api_key holds a line break or a character no header takes")
+        self.undecided: bool = scheme == "auto" and self._key is not None
+        self.scheme: str = "bearer" if scheme == "auto" else scheme
+
+    def __repr__(self) -> str:
+        return f"<Auth {self.scheme}{' (undecided)' if self.undecided else ''}>"
+
+    def headers(self, scheme: str) -> dict[str, str]:
+        """Make the header of a scheme."""
+        if not self._key:
+            return {}
+        if scheme == "secret":
+            return {"mj-api-secret": self._key}
+        bearer = scheme == "bearer"
+        return {"Authorization": Secret(f"Bearer {self._key}") if bearer else self._key}
+
+    def settle(self, scheme: str) -> None:
+        """Remember what has worked."""
+        if self.undecided:
+            self.scheme, self.undecided = scheme, False
+
+    def redact(self, text: bytes) -> bytes:
+        """Blot the key out of words that echo it."""
+        return text.replace(self._key.encode(), b"***") if self._key else text

@@ -1,0 +1,168 @@
+"""Bytes to tasks.
+
+1. A whole list is one strict decode; nothing else runs in the normal case.
+2. What that refuses is read again leniently: an optional field that does not fit
+   becomes None, a row without a usable id is left out, and both are counted.
+3. Only the first JSON value of a body counts: a relay's panic sends two.
+4. Nothing but `ValueError` leaves here for bytes that are no JSON.
+"""
+
+import codecs
+import json
+from functools import cache
+from typing import Any, Generic, cast, get_args, get_origin
+
+import msgspec
+from msgspec.structs import FieldInfo, fields
+
+from ..models import T
+
+_JSON = json.JSONDecoder(strict=False)
+_TROUBLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
+
+
+def first_value(body: bytes) -> Any:
+    """Read the first JSON value of ``body``, whatever follows it.
+
+    Raises:
+        ValueError: There is none.
+    """
+    try:
+        text = body.removeprefix(codecs.BOM_UTF8).decode().lstrip()
+        return _clean(_JSON.raw_decode(text)[0])
+    except RecursionError as error:
+        message = "nested too deeply"
+        raise ValueError(message) from error
+
+
+def is_page(body: bytes) -> bool:
+    """Whether ``body`` is a web page: relays answer unknown routes with one."""
+    return body[:256].removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<"
+
+
+class TaskDecoder(Generic[T]):
+    """Decodes answers into one task type.
+
+    Attributes:
+        misfits: How many fields have become None and how many rows were left out so far.
+    """
+
+    def __init__(self, task_type: type[T]) -> None:
+        self.misfits = 0
+        self._type = task_type
+        self._one = msgspec.json.Decoder(task_type)
+        self._many = msgspec.json.Decoder(list[task_type])  # type: ignore[valid-type]
+
+    def one(self, body: bytes) -> T | None:
+        """Decode a task, or give None for a JSON value without a usable id.
+
+        Raises:
+            ValueError: The body holds no JSON.
+        """
+        try:
+            task = self._one.decode(body)
+        except _TROUBLE:
+            return self._lenient(first_value(body))
+        return task if _usable(task.id) else None
+
+    def many(self, body: bytes) -> list[T] | None:
+        """Decode a list of tasks, or give None for a JSON value that is no list.
+
+        Raises:
+            ValueError: The body holds no JSON.
+        """
+        try:
+            return self._many.decode(body)
+        except _TROUBLE:
+            value = first_value(body)
+        if not isinstance(value, list):
+            return None
+        found = [self._lenient(row) for row in cast("list[Any]", value)]
+        return [task for task in found if task is not None]
+
+    def from_value(self, value: object) -> T | None:
+        """Make a task of a decoded JSON value, or give None without a usable id."""
+        return self._lenient(value)
+
+    def _lenient(self, value: object) -> T | None:
+        row = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        task_id = _fit(row.get("id"), str)
+        if not _usable(task_id):
+            self.misfits += 1
+            return None
+        misfits, kept = _fields(row, self._type)
+        self.misfits += misfits
+        try:
+            return self._type(**(kept | {"id": task_id}))
+        except (TypeError, ValueError):  # a user's own __post_init__
+            self.misfits += 1
+            return None
+
+
+def _usable(task_id: object) -> bool:
+    return isinstance(task_id, str) and bool(task_id.strip())
+
+
+def _clean(value: Any) -> Any:
+    """Replace lone surrogates, which no file, log or socket takes."""
+    if isinstance(value, str):
+        if value.isascii():
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_clean(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {_clean(key): _clean(item) for key, item in items}
+    return value
+
+
+@cache
+def _layout(kind: type[Any]) -> tuple[FieldInfo, ...]:
+    return fields(kind)
+
+
+def _fields(row: dict[str, Any], kind: type[Any]) -> tuple[int, dict[str, Any]]:
+    """Fit what fits of ``row`` into the fields of ``kind``; count what does not."""
+    kept: dict[str, Any] = {}
+    misfits = 0
+    for field in _layout(kind):
+        value = row.get(field.encode_name)
+        if value is None:
+            continue
+        fitted = _fit(value, field.type)
+        if fitted is None:
+            misfits += 1
+        else:
+            kept[field.name] = fitted
+    return misfits, kept
+
+
+def _fit(value: Any, kind: Any) -> Any:
+    """Convert ``value`` to ``kind`` as far as that goes; None where it does not."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and _takes(kind, str):
+        value = value if _takes(kind, int) else str(value)
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except (msgspec.MsgspecError, RecursionError, OverflowError):
+        return _fit_parts(value, kind)
+
+
+def _takes(kind: Any, scalar: type[Any]) -> bool:
+    return kind is scalar or scalar in get_args(kind)
+
+
+def _fit_parts(value: Any, kind: Any) -> Any:
+    """Fit a list's items and an object's fields one by one."""
+    options = [kind, *get_args(kind)]
+    if isinstance(value, dict):
+        row = cast("dict[str, Any]", value)
+        for option in options:
+            if isinstance(option, type) and issubclass(option, msgspec.Struct):
+                return option(**_fields(row, option)[1])
+    if isinstance(value, list):
+        for option in options:
+            if get_origin(option) is tuple:
+                items = (_fit(item, get_args(option)[0]) for item in cast("list[Any]", value))
+                return tuple(item for item in items if item is not None)
+    return None

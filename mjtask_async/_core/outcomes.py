@@ -1,0 +1,46 @@
+"""Final updates to errors, for those who wait for one task."""
+
+from ..errors import (
+    NeedsInputError,
+    TaskCancelledError,
+    TaskError,
+    TaskFailedError,
+    TaskLostError,
+    TaskTimeoutError,
+)
+from ..models import T, Task, TaskUpdate, UpdateKind
+
+
+def error_of(update: TaskUpdate[T]) -> TaskError:
+    """Make the error of an update that is no success."""
+    task_id, task = update.task_id, update.task
+    match update.kind:
+        case UpdateKind.CANCELLED:
+            return TaskCancelledError(f"task {task_id} was cancelled", task_id=task_id, task=task)
+        case UpdateKind.LOST:
+            message = f"the server no longer knows task {task_id}"
+            return TaskLostError(message, task_id=task_id, task=task)
+        case UpdateKind.TIMED_OUT:
+            message = (
+                f"task {task_id} ran into the limit {update.limit} at {_progress(update)}; "
+                "it may still go on: watch its id again to see"
+            )
+            return TaskTimeoutError(message, task_id=task_id, task=task, limit=update.limit or "")
+        case UpdateKind.NEEDS_INPUT:
+            message = f"task {task_id} waits for a second request (submit/modal)"
+            return NeedsInputError(message, task_id=task_id, task=task)
+        case _:
+            return TaskFailedError(_failure(task_id, task), task_id=task_id, task=task)
+
+
+def _progress(update: TaskUpdate[T]) -> str:
+    return "an unknown progress" if update.percent is None else f"{update.percent} %"
+
+
+def _failure(task_id: str, task: Task | None) -> str:
+    """Say why, and that a picture exists where one does: a relay's one-hour rule (Q34)."""
+    reason = (task and task.fail_reason) or "no reason given"
+    message = f"task {task_id} failed: {reason}"
+    if task is not None and task.image_url:
+        message += "; a picture exists all the same: see task.image_url"
+    return message

@@ -1,0 +1,217 @@
+"""Which ids to ask for, and when.
+
+1. Nothing here sends. `Schedule.due` says what to send now, `answered` and `failed` what
+   came of it, `next_at` when to look again. Times are the loop's seconds, given in.
+2. One tick for all, and it keeps its phase. N ids cost ceil(N / batch_size) requests a tick.
+3. Batches are stable: an id keeps its place while it can, so that an answer can be held
+   against the last one. New ids go into the last batch, holes close when a batch can go.
+4. Ids without any sighting open an early poll for themselves: after `SETTLE` seconds, so that
+   many of them share it, and at most every `EARLY_EVERY` seconds.
+5. No id is asked for while an earlier request for it is unanswered.
+6. What failed leaves the batches and is asked for on its own until it succeeds.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from math import ceil, floor
+
+from msgspec import Struct
+
+SETTLE = 0.05
+EARLY_EVERY = 1.0
+
+
+class Ask(Struct, eq=False):
+    """A request to send, and after its failure the group of ids that waits to be asked again.
+
+    Attributes:
+        ids: What to ask for.
+        failures: How many requests in a row have failed for this group.
+        failing_since: When the first of them was sent off.
+        again_at: When a failed group is due.
+        sent: Whether the request is under way.
+        single: Whether to fetch its one id instead of listing it.
+    """
+
+    ids: tuple[str, ...]
+    failures: int = 0
+    failing_since: float = 0.0
+    again_at: float = 0.0
+    sent: bool = False
+    single: bool = False
+
+
+class Schedule:
+    """The ids to watch and the requests under way.
+
+    Args:
+        interval: Seconds between two ticks.
+        batch_size: Ids in one request, at most.
+        max_requests: Requests under way at once, at most.
+    """
+
+    def __init__(self, interval: float, batch_size: int, max_requests: int) -> None:
+        self.interval = interval
+        self._size = batch_size
+        self._max_requests = max_requests
+        self._batches: list[dict[str, None]] = []
+        self._homes: dict[str, dict[str, None]] = {}
+        self._failed: list[Ask] = []
+        self._astray: dict[str, Ask] = {}
+        self._ready: deque[Ask] = deque()
+        self._busy: set[str] = set()
+        self._sent = 0
+        self._tick = 0.0
+        self._early: dict[str, None] = {}
+        self._early_at = float("inf")
+        self._last_early = float("-inf")
+        self._singles: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        """Count the ids."""
+        return len(self._homes) + len(self._astray)
+
+    def __contains__(self, task_id: str) -> bool:
+        """Whether an id is asked for."""
+        return task_id in self._homes or task_id in self._astray
+
+    def add(self, task_id: str, now: float, *, early: bool) -> None:
+        """Ask for an id from the next tick on, or before it where ``early``."""
+        if not len(self):
+            self._tick = max(self._tick, now + self.interval)
+        if task_id not in self:
+            self._place(task_id)
+        if early:
+            self.ask_early(task_id, now)
+
+    def ask_early(self, task_id: str, now: float) -> None:
+        """Ask for an id that is watched before the next tick."""
+        if not self._early:
+            self._early_at = max(now + SETTLE, self._last_early + EARLY_EVERY)
+        self._early[task_id] = None
+
+    def ask_single(self, task_id: str) -> None:
+        """Fetch a watched id by itself, as soon as nothing else asks for it."""
+        self._singles[task_id] = None
+
+    def discard(self, task_id: str) -> None:
+        """Stop asking for an id."""
+        self._singles.pop(task_id, None)
+        home = self._homes.pop(task_id, None)
+        if home is not None:
+            del home[task_id]
+        self._early.pop(task_id, None)
+        ask = self._astray.pop(task_id, None)
+        if ask is not None and not ask.sent:
+            ask.ids = tuple(each for each in ask.ids if each != task_id)
+            self._busy.discard(task_id)
+            if not ask.ids and ask in self._failed:
+                self._failed.remove(ask)
+
+    def next_at(self) -> float | None:
+        """Say when `due` has something to do, or None while there is nothing to ask for."""
+        if self._ready and self._sent < self._max_requests:
+            return float("-inf")
+        times = [ask.again_at for ask in self._failed]
+        if self._homes:
+            times.append(self._tick)
+        if self._early:
+            times.append(self._early_at)
+        return min(times, default=None)
+
+    def due(self, now: float) -> list[Ask]:
+        """Take the requests to send now."""
+        if now >= self._tick:
+            self._fire(now)
+        elif now >= self._early_at:
+            self._fire_early(now)
+        for ask in [ask for ask in self._failed if ask.again_at <= now]:
+            self._failed.remove(ask)
+            self._line_up(ask)
+        for task_id in [each for each in self._singles if each not in self._busy]:
+            del self._singles[task_id]
+            self._line_up(Ask((task_id,), single=True))
+        return list(self._sendable())
+
+    def answered(self, ask: Ask) -> None:
+        """Note that a request has succeeded: its ids belong to the batches again."""
+        self._done(ask)
+        for task_id in () if ask.single else ask.ids:
+            if self._astray.pop(task_id, None) is not None:
+                self._place(task_id)
+
+    def failed(self, ask: Ask, sent_at: float, again_at: float) -> Ask:
+        """Note that a request has failed: its ids are asked for again at ``again_at``."""
+        self._done(ask)
+        kept = tuple(task_id for task_id in ask.ids if task_id in self)
+        since = ask.failing_since if ask.failures else sent_at
+        again = Ask(kept, ask.failures + 1, since, again_at)
+        for task_id in kept:
+            home = self._homes.pop(task_id, None)
+            if home is not None:
+                del home[task_id]
+            self._early.pop(task_id, None)
+            self._astray[task_id] = again
+        if kept:
+            self._failed.append(again)
+        return again
+
+    def _place(self, task_id: str) -> None:
+        if not self._batches or len(self._batches[-1]) >= self._size:
+            self._batches.append({})
+        self._batches[-1][task_id] = None
+        self._homes[task_id] = self._batches[-1]
+
+    def _close_holes(self) -> None:
+        """Pour the last batch into the holes of the others while one batch fewer would do."""
+        self._batches = [batch for batch in self._batches if batch]
+        while len(self._batches) > ceil(len(self._homes) / self._size):
+            last = self._batches.pop()
+            holes = (b for b in self._batches for _ in range(self._size - len(b)))
+            for task_id, home in zip(last, list(islice(holes, len(last))), strict=True):
+                home[task_id] = None
+                self._homes[task_id] = home
+
+    def _fire(self, now: float) -> None:
+        self._tick += self.interval * (floor((now - self._tick) / self.interval) + 1)
+        self._early.clear()
+        self._early_at = float("inf")
+        self._close_holes()
+        groups = [[each for each in batch if each not in self._busy] for batch in self._batches]
+        groups = [group for group in groups if group]
+        ids = [task_id for group in groups for task_id in group]
+        if len(groups) > ceil(len(ids) / self._size):
+            groups = self._cut(ids)
+        for group in groups:
+            self._line_up(Ask(tuple(group)))
+
+    def _fire_early(self, now: float) -> None:
+        self._last_early = now
+        ids = [each for each in self._early if each not in self._busy and each in self._homes]
+        for group in self._cut(ids):
+            self._line_up(Ask(tuple(group)))
+        self._early.clear()
+        self._early_at = float("inf")
+
+    def _cut(self, ids: list[str]) -> list[list[str]]:
+        return [ids[start : start + self._size] for start in range(0, len(ids), self._size)]
+
+    def _line_up(self, ask: Ask) -> None:
+        self._busy.update(ask.ids)
+        self._ready.append(ask)
+
+    def _sendable(self) -> Iterator[Ask]:
+        while self._ready and self._sent < self._max_requests:
+            ask = self._ready.popleft()
+            self._busy.difference_update(ask.ids)
+            ask.ids = tuple(task_id for task_id in ask.ids if task_id in self)
+            if ask.ids:
+                self._busy.update(ask.ids)
+                self._sent += 1
+                ask.sent = True
+                yield ask
+
+    def _done(self, ask: Ask) -> None:
+        self._sent -= 1
+        self._busy.difference_update(ask.ids)

@@ -1,0 +1,303 @@
+"""The one place that touches `aiohttp.ClientSession`.
+
+1. A request in, an answer out; what the answer means is decided in `_core`.
+2. Foreign errors are translated here, by a table. They stay behind ours as ``__cause__``,
+   without their frames: those hold headers, and the headers hold the key.
+3. Each request states its redirects, its statuses and its time-outs itself, because the
+   session may be the caller's.
+4. Submits have connections of their own that are never reused: a stale pooled one
+   makes a submit look uncertain that was never read.
+"""
+
+import asyncio
+import errno
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import HttpProcessingError
+from aiohttp.payload import Payload
+from yarl import URL
+
+from ._core.auth import Auth
+from ._core.decode import is_page
+from ._core.wire import Answer, Request
+from .errors import ClosedError, ConfigurationError, ProtocolError, TransportError
+
+_log = logging.getLogger(__name__)
+_CHUNK = 64 * 1024
+_FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError)
+_SAID: tuple[tuple[type[BaseException], str], ...] = (
+    (aiohttp.ClientConnectorDNSError, "the host's name is not known"),
+    (aiohttp.ClientSSLError, "the connection is not to be trusted (TLS)"),
+    (aiohttp.ClientProxyConnectionError, "the proxy does not answer"),
+    (aiohttp.ClientHttpProxyError, "the proxy refuses the connection"),
+    (aiohttp.ClientConnectorError, "no connection"),
+    (aiohttp.InvalidURL, "the address is no URL"),
+    (TimeoutError, "no answer in time"),
+    (aiohttp.ServerDisconnectedError, "the server closed the connection"),
+    (aiohttp.ClientPayloadError, "the answer was cut off"),
+)
+_RESET = frozenset((errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED))
+
+
+class CutOffError(TransportError):
+    """The connection ended before the first byte of an answer."""
+
+
+class Mark:
+    """Tells whether any byte of a submit's body was handed to a connection."""
+
+    def __init__(self) -> None:
+        self.sent = False
+
+
+class _MarkedBody(Payload):
+    """A body that sets its mark when it is written."""
+
+    def __init__(self, value: bytes, mark: Mark) -> None:
+        super().__init__(value, content_type="application/json")
+        self._size = len(value)
+        self._mark = mark
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return bytes(self._value).decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        self._mark.sent = True
+        for start in range(0, len(self._value), _CHUNK):
+            await writer.write(self._value[start : start + _CHUNK])
+
+
+class Transport:
+    """Sends requests to one server.
+
+    Args:
+        root: The address in front of every path, such as ``https://host/mj/``.
+        auth: Which credential goes along.
+        connect: Seconds for a connection.
+        http: The caller's own session; it stays open.
+        proxy: The address of a proxy.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        auth: Auth,
+        *,
+        connect: float,
+        http: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        self.root: str = root
+        self.closed: bool = False
+        self.requests: int = 0
+        self._auth = auth
+        self._connect = connect
+        self._borrowed = http
+        self._proxy = proxy
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._own: dict[str, aiohttp.ClientSession] = {}
+        if http is not None:
+            _check_borrowed(http)
+
+    def __repr__(self) -> str:
+        return f"{self.root} {self._auth!r} {'closed' if self.closed else 'open'}"
+
+    async def send(self, request: Request, *, timeout: float, mark: Mark | None = None) -> Answer:
+        """Send a request and read the whole answer, with the credential that works.
+
+        Args:
+            request: What to send.
+            timeout: Seconds until the answer must be complete.
+            mark: Given for a submit, which goes over a connection of its own.
+
+        Raises:
+            TransportError: No complete answer came.
+            ProtocolError: The answer is larger than the request allows.
+            ClosedError: The session is closed.
+        """
+        scheme = self._auth.scheme
+        answer = await self._send(request, scheme, timeout, mark)
+        if answer.status == 401 and self._auth.undecided:
+            if mark is not None:
+                mark.sent = False  # it was refused
+            second = await self._send(request, "secret", timeout, mark)
+            if second.status == 401:
+                return answer
+            answer, scheme = second, "secret"
+        if answer.status < 300 and not is_page(answer.body):
+            self._auth.settle(scheme)
+        return answer
+
+    async def open(self, url: URL, *, idle: float, with_key: bool) -> "Stream":
+        """Open a download; redirects are the caller's business.
+
+        Args:
+            url: Where from.
+            idle: Seconds without a byte until it counts as dead.
+            with_key: Whether the credential goes along.
+
+        Raises:
+            TransportError: No answer came.
+        """
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=self._connect, sock_read=idle)
+        headers = self._auth.headers(self._auth.scheme) if with_key else {}
+        options = self._options(headers, patience)
+        try:
+            return Stream(await self._session("reads").get(url, **options), self)
+        except _FOREIGN as error:
+            self.fail(error, "download")
+
+    async def aclose(self) -> None:
+        """Close what is ours; a borrowed session stays open. Idempotent."""
+        self.closed = True
+        while self._own:
+            await self._own.popitem()[1].close()
+
+    def check_usable(self) -> None:
+        """Check that the session is open and this is its event loop.
+
+        Raises:
+            ClosedError: It is closed.
+            ConfigurationError: It belongs to another event loop.
+        """
+        if self.closed:
+            raise ClosedError("the session is closed; make a new one")
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise ConfigurationError(
+                "the session belongs to another event loop; make one session in each loop"
+            )
+
+    def fail(self, error: Exception, endpoint: str) -> NoReturn:
+        """Raise our error for a foreign one."""
+        _forget_frames(error)
+        if self.closed:
+            raise ClosedError("the session was closed meanwhile") from error
+        words = next((words for kind, words in _SAID if isinstance(error, kind)), "no answer")
+        detail = self._auth.redact(str(error).encode(errors="replace")).decode()
+        _log.debug("%s: %s", endpoint, words)
+        raise _kind(error)(f"{words}: {detail}" if detail else words, endpoint=endpoint) from error
+
+    async def _send(
+        self, request: Request, scheme: str, timeout: float, mark: Mark | None
+    ) -> Answer:
+        patience = aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect)
+        options = self._options(self._headers(request, scheme), patience)
+        body = request.body
+        data = body if mark is None or body is None else _MarkedBody(body, mark)
+        url = URL(self.root + request.path, encoded=True)
+        session = self._session("reads" if mark is None else "submits")
+        started = time.perf_counter()
+        self.requests += 1
+        try:
+            async with session.request(request.method, url, data=data, **options) as response:
+                content = await _read(response, request)
+        except _FOREIGN as error:
+            self.fail(error, request.endpoint)
+        status, spent = response.status, time.perf_counter() - started
+        _log.debug("%s: %d, %d bytes, %.3f s", request.endpoint, status, len(content), spent)
+        shown = content if status == 200 else self._auth.redact(content)
+        return Answer(status, response.headers, shown, request.endpoint, time.time())
+
+    def _headers(self, request: Request, scheme: str) -> dict[str, str]:
+        headers = {"Accept": "application/json", **self._auth.headers(scheme)}
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def _session(self, use: str) -> aiohttp.ClientSession:
+        self.check_usable()
+        if self._borrowed is not None:
+            if self._borrowed.closed:
+                raise ClosedError("the ClientSession given as http= is closed")
+            return self._borrowed
+        if use not in self._own:
+            connector = aiohttp.TCPConnector(force_close=use == "submits")
+            jar = aiohttp.DummyCookieJar()
+            self._own[use] = aiohttp.ClientSession(connector=connector, cookie_jar=jar)
+        return self._own[use]
+
+    def _options(
+        self, headers: Mapping[str, str], patience: aiohttp.ClientTimeout
+    ) -> dict[str, Any]:
+        return {
+            "headers": headers,
+            "timeout": patience,
+            "allow_redirects": False,
+            "raise_for_status": False,
+            "proxy": self._proxy,
+        }
+
+
+class Stream:
+    """A download under way.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The answer's.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, transport: Transport) -> None:
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._transport = transport
+
+    async def read(self) -> bytes:
+        """Read the next piece; empty at the end.
+
+        Raises:
+            TransportError: It was cut off.
+        """
+        try:
+            return await self._response.content.readany()
+        except _FOREIGN as error:
+            self._transport.fail(error, "download")
+
+    def close(self) -> None:
+        """Drop the connection, read to the end or not."""
+        self._response.close()
+
+
+async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:
+    """Read a body in pieces, so that a decompression bomb ends at the limit."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.content.iter_any():
+        size += len(piece)
+        if size > request.limit:
+            response.close()
+            message = f"the answer is larger than {request.limit} bytes"
+            raise ProtocolError(message, status=response.status, endpoint=request.endpoint)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _kind(error: Exception) -> type[TransportError]:
+    reset = isinstance(error, OSError) and error.errno in _RESET
+    cut_off = reset or isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError)
+    return CutOffError if cut_off else TransportError
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drop the frames of a foreign error and of what stands behind it."""
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
+def _check_borrowed(http: aiohttp.ClientSession) -> None:
+    for name in ("Authorization", "mj-api-secret"):
+        if name in http.headers:
+            raise ConfigurationError(
+                f"the ClientSession given as http= sends a default {name} header; "
+                "leave it out there, the session sends its own"
+            )
+    if http.auth is not None:
+        raise ConfigurationError("the ClientSession given as http= has auth=; leave it out there")

@@ -1,0 +1,125 @@
+"""Who watches what, and who has waited long enough.
+
+1. Synchronous throughout: the watcher calls, nothing here calls back.
+2. A task is watched while at least one inbox is open for it.
+3. Limits belong to one (inbox, task). One heap holds the next instant each could run
+   out; an entry whose consumer has left is dropped when its time comes.
+"""
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Generic
+
+from msgspec import Struct
+
+from ._core.limits import Joined, check
+from ._core.tracker import Track, Tracker
+from .models import T, Task, TaskUpdate
+from .stream import Inbox
+
+
+class Expired(Struct, Generic[T], frozen=True):
+    """A limit that has run out."""
+
+    inbox: Inbox[T]
+    track: Track[T]
+    joined: Joined
+    limit: str
+
+
+class Consumers(Generic[T]):
+    """The inboxes of one watcher."""
+
+    def __init__(self, tracker: Tracker[T]) -> None:
+        self.inboxes: dict[Inbox[T], None] = {}
+        self._tracker = tracker
+        self._of: dict[str, dict[Inbox[T], None]] = {}
+        self._heap: list[tuple[float, int, Inbox[T], str, Joined]] = []
+        self._numbers = itertools.count()
+
+    def __contains__(self, task_id: str) -> bool:
+        """Whether anybody watches a task."""
+        return task_id in self._of
+
+    def __len__(self) -> int:
+        """Count the watched tasks."""
+        return len(self._of)
+
+    @property
+    def next_at(self) -> float | None:
+        """The next instant at which a limit could run out."""
+        return self._heap[0][0] if self._heap else None
+
+    def join(self, inbox: Inbox[T], track: Track[T], now: float) -> bool:
+        """Open an inbox for a task; False if it was open already."""
+        if track.task_id in inbox.open:
+            return False
+        joined = Joined(now, track.clock(now))
+        inbox.open[track.task_id] = joined
+        self._of.setdefault(track.task_id, {})[inbox] = None
+        self._look_again(inbox, track, joined, now)
+        return True
+
+    def leave(self, inbox: Inbox[T], task_id: str) -> bool:
+        """Close an inbox for a task; whether nobody watches it now."""
+        inbox.open.pop(task_id, None)
+        others = self._of.get(task_id)
+        if others is None:
+            return False
+        others.pop(inbox, None)
+        if not others:
+            self.forget(task_id)
+        return not others
+
+    def forget(self, task_id: str) -> None:
+        """Forget a task that nobody watches, or that is over."""
+        self._of.pop(task_id, None)
+        if not self._of:
+            self._heap.clear()
+
+    def deliver(self, update: TaskUpdate[T]) -> None:
+        """Give an update to all who watch its task, and to those who see everything."""
+        for inbox in self._of.get(update.task_id, ()):
+            inbox.deliver(update)
+        for inbox in self.inboxes:
+            if inbox.everything:
+                inbox.deliver(update)
+
+    def confirm(self, update: TaskUpdate[T]) -> None:
+        """Tell those who wait for an outcome that a task waits for input."""
+        for inbox in self._of.get(update.task_id, ()):
+            inbox.deliver_confirmed(update)
+
+    def holders(self, ids: Iterable[str]) -> dict[Inbox[T], dict[str, Task | None]]:
+        """Find the inboxes of some tasks, with which of them and their last sightings."""
+        found: dict[Inbox[T], dict[str, Task | None]] = {}
+        for task_id in ids:
+            for inbox in self._of.get(task_id, ()):
+                found.setdefault(inbox, {})[task_id] = self._tracker.tracks[task_id].task
+        return found
+
+    def expired(self, now: float) -> Iterator[Expired[T]]:
+        """Take the limits that have run out by ``now``."""
+        while self._heap and self._heap[0][0] <= now:
+            _, _, inbox, task_id, joined = heapq.heappop(self._heap)
+            track = self._tracker.tracks.get(task_id)
+            if track is None or inbox.open.get(task_id) is not joined:
+                continue
+            limit = self._look_again(inbox, track, joined, now)
+            if limit is not None:
+                yield Expired(inbox, track, joined, limit)
+
+    def spare(self, expired: Expired[T], until: float) -> None:
+        """Look at a limit again that did not lead to an end."""
+        entry = (until, next(self._numbers), expired.inbox, expired.track.task_id, expired.joined)
+        heapq.heappush(self._heap, entry)
+
+    def _look_again(
+        self, inbox: Inbox[T], track: Track[T], joined: Joined, now: float
+    ) -> str | None:
+        expiry = check(inbox.limits, joined, track, now)
+        if expiry.limit is None and expiry.at < float("inf"):
+            entry = (expiry.at, next(self._numbers), inbox, track.task_id, joined)
+            heapq.heappush(self._heap, entry)
+        return expiry.limit

@@ -1,0 +1,285 @@
+"""`MJSession`: one server, one key."""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Generic, NoReturn, Self, TypeVar, overload
+
+import aiohttp
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from . import images
+from ._core import answers, wire
+from ._core.auth import Auth, Scheme
+from ._core.decode import TaskDecoder
+from ._core.retry import read_delay
+from ._core.tracker import fold
+from ._transport import CutOffError, Transport
+from .errors import ConfigurationError, MJTaskError
+from .models import T, Task, Timeouts
+from .submits import Submits
+
+R = TypeVar("R")
+
+
+class SessionStatistics(Struct, frozen=True):
+    """What a session has done so far.
+
+    Attributes:
+        requests: Requests sent, tries counted one by one, downloads left out.
+        submits: Submits among them.
+        retries: How many of the requests were second and later tries.
+        uncertain: Submits that may have been accepted without our knowing the task.
+        misfits: Fields and rows of answers that did not fit their type and were left out.
+    """
+
+    requests: int
+    submits: int
+    retries: int
+    uncertain: int
+    misfits: int
+
+
+class MJSession(Submits, Generic[T]):
+    """Talks to one midjourney-proxy-compatible server.
+
+    Use it as ``async with MJSession() as session`` or call `aclose` at the end; make one
+    per process and event loop and share it. Everything behind the first two arguments is
+    keyword-only.
+
+    Args:
+        base_url: The server's address, with or without ``/mj``; None reads MJ_BASE_URL.
+        api_key: The key; None reads MJ_API_KEY, and without that none is sent.
+        auth: ``bearer``, ``secret`` (``mj-api-secret``), ``raw`` (the bare key), or ``auto``:
+            a bearer first, at a 401 the secret, and what has worked is remembered.
+        mode: ``fast``, ``relax`` or ``turbo``, where the server has such paths.
+        task_type: Your own subclass of `Task`.
+        timeout: How long to wait.
+        attempts: How often a read, or a submit that was not sent, is tried; 1 or more.
+        http: Your own `aiohttp.ClientSession`; it stays open, and must send no credentials.
+            Its connections are used as they are, so a submit may meet a stale one.
+        proxy: The address of an HTTP proxy.
+
+    Raises:
+        ConfigurationError: An argument is wrong; the message says what to give.
+    """
+
+    @overload
+    def __init__(
+        self: "MJSession[Task]",
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        auth: Scheme = "auto",
+        mode: wire.Mode | None = None,
+        timeout: Timeouts = ...,
+        attempts: int = 4,
+        http: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        auth: Scheme = "auto",
+        mode: wire.Mode | None = None,
+        task_type: type[T],
+        timeout: Timeouts = ...,
+        attempts: int = 4,
+        http: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        auth: Scheme = "auto",
+        mode: wire.Mode | None = None,
+        task_type: Any = Task,
+        timeout: Timeouts = Timeouts(),  # noqa: B008 -- frozen
+        attempts: int = 4,
+        http: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        address = os.environ.get("MJ_BASE_URL", "") if base_url is None else base_url
+        key = os.environ.get("MJ_API_KEY") if api_key is None else api_key
+        if not address:
+            raise ConfigurationError("no server: give base_url, or set MJ_BASE_URL")
+        _check_numbers(timeout, attempts)
+        self._timeouts = timeout
+        self._attempts = attempts
+        self._decoder: TaskDecoder[T] = _decoder(task_type)
+        self._transport = Transport(
+            wire.server_root(address, mode),
+            Auth(key, auth),
+            connect=timeout.connect,
+            http=http,
+            proxy=proxy,
+        )
+
+    def __repr__(self) -> str:
+        return f"<MJSession {self._transport!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: a session holds a key and connections."""
+        raise TypeError("a session cannot be pickled or copied; make one where it is needed")
+
+    async def __aenter__(self) -> Self:
+        self._transport.check_usable()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; requests under way end in `ClosedError`. Idempotent."""
+        await self._transport.aclose()
+
+    def statistics(self) -> SessionStatistics:
+        """Count what has happened so far."""
+        return SessionStatistics(
+            requests=self._transport.requests,
+            submits=self._submits,
+            retries=self._retries,
+            uncertain=self._uncertain,
+            misfits=self._decoder.misfits,
+        )
+
+    async def fetch(self, task_id: str, *, timeout: float | None = None) -> T:
+        """Ask for one task (contract 2.1).
+
+        To follow tasks use a `TaskWatcher`: it asks for all of them at once.
+
+        Args:
+            task_id: Its id.
+            timeout: Seconds for each try; None takes ``Timeouts.read``.
+
+        Raises:
+            TaskNotFoundError: The server does not know it, or a relay is in trouble.
+            RequestError: No answer, or none that helps, after all attempts.
+            ConfigurationError: ``task_id`` cannot be an id.
+        """
+        request = wire.fetch(task_id)
+        asked = wire.clean_id(task_id)
+        return await self._read(
+            request, timeout, lambda a: answers.read_task(a, self._decoder, asked)
+        )
+
+    async def list_by_condition(
+        self, ids: Iterable[str], *, timeout: float | None = None
+    ) -> list[T]:
+        """Ask for many tasks at once (contract 2.2), up to 1,000 in a request.
+
+        Args:
+            ids: Their ids.
+            timeout: Seconds for each try; None takes ``Timeouts.read``.
+
+        Returns:
+            The tasks the server knows, one per id, in the order asked.
+
+        Raises:
+            RequestError: No answer, or none that helps, after all attempts.
+            ConfigurationError: One of ``ids`` cannot be an id.
+        """
+        wanted = wire.clean_ids(ids)
+        found: dict[str, T] = {}
+        for start in range(0, len(wanted), wire.MAX_IDS):
+            request = wire.list_by_condition(wanted[start : start + wire.MAX_IDS])
+            found |= fold(await self._read(request, timeout, self._rows))
+        return [found[task_id] for task_id in wanted if task_id in found]
+
+    async def download(
+        self, task_or_url: Task | str, dest: str | os.PathLike[str], *, overwrite: bool = False
+    ) -> list[images.Path]:
+        """Bring a task's pictures or videos home.
+
+        Each file is written under another name, checked, and then renamed; cancelled or
+        failed, nothing is left of it. A relay that does not know its own address links to
+        ``localhost``; then ``/mj/image/{id}`` of this server is asked.
+
+        Args:
+            task_or_url: A task with pictures, or a link.
+            dest: A file's name; or a folder that exists (or ends in a slash), in which the
+                file is named after the task, with the suffix of its kind.
+            overwrite: Whether a file that exists is replaced.
+
+        Returns:
+            The files, in the order of the task's links.
+
+        Raises:
+            DownloadError: There is nothing to bring, it is no picture, or ``dest`` exists.
+            ImageExpiredError: The link has expired; fetch the task again for a fresh one.
+            TransportError: No answer, or it was cut off.
+        """
+        return await images.download(
+            self._transport, task_or_url, dest, overwrite=overwrite, idle=self._timeouts.idle
+        )
+
+    def _decode(self, body: bytes) -> T:
+        return answers.read_pushed(body, self._decoder)
+
+    async def _poll(self, ids: Sequence[str]) -> list[T]:
+        """Ask once for clean ids: rows in any order, some ids twice, others missing.
+
+        Only a connection that ended before the first byte of the answer is tried again.
+        """
+        request = wire.list_by_condition(list(ids))
+        try:
+            answer = await self._transport.send(request, timeout=self._timeouts.read)
+        except CutOffError:
+            self._retries += 1
+            answer = await self._transport.send(request, timeout=self._timeouts.read)
+        return self._rows(answer)
+
+    def _check_usable(self) -> None:
+        self._transport.check_usable()
+
+    def _rows(self, answer: wire.Answer) -> list[T]:
+        return answers.read_tasks(answer, self._decoder)
+
+    async def _read(
+        self, request: wire.Request, timeout: float | None, understand: Callable[[wire.Answer], R]
+    ) -> R:
+        patience = self._timeouts.read if timeout is None else timeout
+        attempt = 1
+        while True:
+            try:
+                return understand(await self._transport.send(request, timeout=patience))
+            except MJTaskError as error:
+                delay = read_delay(error, attempt, random.random())  # noqa: S311 -- jitter
+                if delay is None or attempt >= self._attempts:
+                    raise
+            attempt += 1
+            self._retries += 1
+            await asyncio.sleep(delay)
+
+
+def _decoder(task_type: Any) -> Any:
+    if not (isinstance(task_type, type) and issubclass(task_type, Task)):
+        raise ConfigurationError("task_type is no subclass of Task")
+    try:
+        task_type(id="1")
+    except TypeError as error:
+        raise ConfigurationError(
+            f"each field added to task_type needs a default: {error}"
+        ) from None
+    return TaskDecoder(task_type)
+
+
+def _check_numbers(timeout: Timeouts, attempts: int) -> None:
+    for name, seconds in asdict(timeout).items():
+        if not seconds > 0:
+            raise ConfigurationError(f"timeout.{name} is {seconds!r}; use seconds above 0")
+    if attempts < 1:
+        raise ConfigurationError(f"attempts is {attempts!r}; use 1 or more")

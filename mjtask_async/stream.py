@@ -1,0 +1,212 @@
+"""`TaskStream`: what one consumer receives, and how long it waits.
+
+1. One slot per task: a newer update takes the place of an unread older one, so a slow
+   consumer costs a slot per task and delays nobody. A final update is never replaced.
+2. The watcher holds the inbox, the consumer holds the stream. When the stream is dropped,
+   by ``break`` or an exception, its interest ends in the same turn of the loop.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Generic, Protocol, Self
+
+from ._core.limits import Joined  # noqa: TC001 -- annotations are evaluated by tools
+from .errors import ClosedError
+from .models import Submission, T, Task, TaskUpdate, WatchLimits
+
+
+class Inbox(Generic[T]):
+    """The watcher's end of a stream.
+
+    Attributes:
+        limits: How long its consumer waits for each task.
+        open: The tasks without a final update, and when the consumer began to watch each.
+        everything: Whether it receives the updates of all tasks and holds no interest.
+        waits: Whether MODAL shall come once it is confirmed only.
+    """
+
+    def __init__(
+        self,
+        limits: WatchLimits,
+        *,
+        keep_open: bool = False,
+        everything: bool = False,
+        waits: bool = False,
+    ) -> None:
+        self.limits = limits
+        self.open: dict[str, Joined] = {}
+        self.everything = everything
+        self.waits = waits
+        self.error: BaseException | None = None
+        self.closed = False
+        self._keep_open = keep_open
+        self._slots: dict[str, TaskUpdate[T]] = {}
+        self._woken = asyncio.Event()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything that could come has been read."""
+        return not (self._slots or self.open or self._keep_open or self.everything)
+
+    def deliver(self, update: TaskUpdate[T]) -> None:
+        """Put an update into its task's slot."""
+        if update.is_final:
+            self.open.pop(update.task_id, None)
+        elif self.waits:
+            return
+        self._slots[update.task_id] = update
+        self._woken.set()
+
+    def deliver_confirmed(self, update: TaskUpdate[T]) -> None:
+        """Tell a consumer that waits for an outcome that its task waits for input."""
+        if self.waits:
+            self._slots[update.task_id] = update
+            self._woken.set()
+
+    def fail(self, error: BaseException) -> None:
+        """End with an error, once what is there has been read."""
+        self.open.clear()
+        self._keep_open = self.everything = False
+        self.error = error
+        self._woken.set()
+
+    def end(self) -> None:
+        """End without an error, once what is there has been read."""
+        self.open.clear()
+        self._keep_open = self.everything = False
+        self._woken.set()
+
+    def close(self) -> None:
+        """End at once."""
+        if not self.closed:
+            self.closed = True
+            unfinished = not self.is_done
+            self._slots.clear()
+            self.end()
+            if unfinished and self.error is None:
+                self.error = ClosedError("the stream is closed; watch the ids again to go on")
+
+    def discard(self, task_id: str) -> None:
+        """Stop caring for a task."""
+        self.open.pop(task_id, None)
+        self._slots.pop(task_id, None)
+        self._woken.set()
+
+    def take(self) -> TaskUpdate[T] | None:
+        """Take the update that has waited longest, if there is one."""
+        for task_id in self._slots:
+            return self._slots.pop(task_id)
+        return None
+
+    def take_all(self) -> list[TaskUpdate[T]]:
+        """Take everything pending."""
+        updates = list(self._slots.values())
+        self._slots.clear()
+        return updates
+
+    async def news(self) -> bool:
+        """Wait until something is pending; False at the end.
+
+        Raises:
+            MJTaskError: The stream has ended with an error.
+        """
+        while not self._slots:
+            if self.error is not None:
+                raise self.error
+            if self.is_done:
+                return False
+            self._woken.clear()
+            await self._woken.wait()
+        return True
+
+
+class Source(Protocol[T]):
+    """What a stream needs of its watcher."""
+
+    def join(self, inbox: Inbox[T], tasks: tuple[str | Submission | Task, ...]) -> None:
+        """Begin to watch tasks for an inbox."""
+
+    def leave(self, inbox: Inbox[T], tasks: tuple[str | Submission | Task, ...]) -> None:
+        """Stop watching tasks for an inbox."""
+
+    def release(self, inbox: Inbox[T]) -> None:
+        """Forget an inbox."""
+
+
+class TaskStream(Generic[T]):
+    """Updates of watched tasks, as an async iterator; made by `TaskWatcher.watch`.
+
+    Iteration ends when every task has given its final update. Intermediate updates of a
+    task replace each other while they are unread; final ones never get lost. Several
+    tasks may read one stream; each update goes to one of them.
+
+    Leaving (``break``, an exception, dropping the stream, `aclose` or ``async with``)
+    ends the interest at once and disturbs nobody else; nothing is cancelled on the
+    server. Cancelling a read loses no update.
+    """
+
+    def __init__(self, source: Source[T], inbox: Inbox[T]) -> None:
+        self._source = source
+        self._inbox = inbox
+
+    def __repr__(self) -> str:
+        state = "closed" if self._inbox.closed else f"{len(self._inbox.open)} open"
+        return f"<TaskStream {state}>"
+
+    def __del__(self) -> None:
+        self._source.release(self._inbox)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the interest; a reader that waits gets `ClosedError`. Idempotent."""
+        self._source.release(self._inbox)
+
+    def add(self, *tasks: str | Submission | Task) -> None:
+        """Watch more tasks: ids, Submissions or Tasks.
+
+        Raises:
+            ClosedError: The stream is closed, or has ended.
+            ConfigurationError: One of them holds no usable id.
+        """
+        self._source.join(self._inbox, tasks)
+
+    def discard(self, *tasks: str | Submission | Task) -> None:
+        """Stop watching some tasks; unread updates of theirs are dropped."""
+        self._source.leave(self._inbox, tasks)
+
+    def __aiter__(self) -> Self:
+        """Iterate over the stream itself."""
+        return self
+
+    async def __anext__(self) -> TaskUpdate[T]:
+        """Wait for the next update.
+
+        Raises:
+            OutageError: No poll has succeeded for the limit ``outage``.
+            AuthenticationError: The server keeps refusing the key.
+            ClosedError: The stream, its watcher or the session was closed before the end.
+        """
+        while await self._inbox.news():
+            update = self._inbox.take()
+            if update is not None:
+                return update
+        raise StopAsyncIteration
+
+    async def next_batch(self) -> list[TaskUpdate[T]]:
+        """Wait for everything pending, at least one update; an empty list is the end.
+
+        Raises:
+            MJTaskError: As ``__anext__``.
+        """
+        await self._inbox.news()
+        return self._inbox.take_all()
