@@ -1,0 +1,170 @@
+"""The commands of ``mjtask`` and their options."""
+
+import asyncio
+import io
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ..simulator import PROFILES
+from . import demo as _demo, serve, tasks
+from .exits import INTERRUPTED, MEANINGS, code_of, first_leaf, sentence
+from .screen import Screen, screen_for
+
+_EPILOG = "Exit codes:\n\n" + "\n".join(f"* {code}: {text}" for code, text in MEANINGS.items())
+
+app = typer.Typer(
+    name="mjtask",
+    help="Midjourney-style tasks from the command line. "
+    "The server's address and key come from MJ_BASE_URL and MJ_API_KEY.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _known(profile: str) -> str:
+    if profile not in PROFILES:
+        raise typer.BadParameter(f"choose one of {', '.join(PROFILES)}")
+    return profile
+
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object an update, nothing else.")]
+Profile = Annotated[
+    str, typer.Option(help=f"The server to simulate: {', '.join(PROFILES)}.", callback=_known)
+]
+Out = Annotated[Path | None, typer.Option(help="The folder for the pictures.")]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the commands run in; tests give their own."""
+
+    run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
+    console: Console = field(default_factory=Console)
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    prompts: Annotated[list[str] | None, typer.Argument(metavar="[PROMPT]...")] = None,
+    *,
+    count: Annotated[int | None, typer.Option(min=1, help="How many tasks. [default: 12]")] = None,
+    out: Out = None,
+    profile: Profile = "new-api",
+    speed: Annotated[float, typer.Option(min=0.1, help="Times real speed.")] = 20.0,
+    as_json: Json = False,
+) -> None:
+    """Run the main job against a simulated server and leave a gallery in a new folder."""
+    plan = _demo.Plan(_demo.chosen(prompts or (), count), profile, speed, out)
+    _run(ctx, partial(_demo.demo, plan=plan), as_json=as_json)
+
+
+@app.command()
+def simulate(
+    ctx: typer.Context,
+    *,
+    profile: Profile = "new-api",
+    speed: Annotated[float, typer.Option(min=0.1, help="Times real speed.")] = 1.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Serve a simulated server on this machine until Ctrl-C."""
+    _run(ctx, partial(serve.simulate, profile=profile, speed=speed, port=port), as_json=as_json)
+
+
+@app.command()
+def imagine(
+    ctx: typer.Context,
+    prompt: Annotated[str, typer.Argument()],
+    *,
+    out: Out = None,
+    wait: Annotated[bool, typer.Option(help="Or print the new task's id and leave.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Submit a prompt, watch the task and, with --out, download the picture."""
+    _run(ctx, partial(tasks.imagine, prompt=prompt, out=out, wait=wait), as_json=as_json)
+
+
+@app.command()
+def fetch(
+    ctx: typer.Context,
+    task_id: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show a task as the server has it now."""
+    _run(ctx, partial(tasks.fetch, task_id=task_id), as_json=as_json)
+
+
+@app.command()
+def watch(
+    ctx: typer.Context,
+    task_ids: Annotated[list[str], typer.Argument(metavar="ID...")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Watch tasks until all have ended."""
+    _run(ctx, partial(tasks.watch, task_ids=task_ids), as_json=as_json)
+
+
+@app.command()
+def download(
+    ctx: typer.Context,
+    task_id: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    out: Annotated[Path, typer.Option(help="The folder for the pictures.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Download a finished task's picture."""
+    _run(ctx, partial(tasks.download, task_id=task_id, out=out), as_json=as_json)
+
+
+def main(args: Sequence[str] | None = None, *, surroundings: Surroundings | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        args: The words after ``mjtask``; None takes the process's own.
+        surroundings: Another runner and console than the process's.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a prompt may not fit the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(args, prog_name="mjtask", obj=surroundings or Surroundings())
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 0
+    raise AssertionError  # pragma: no cover -- typer always exits
+
+
+def _run(
+    ctx: typer.Context, command: Callable[[Screen], Coroutine[Any, Any, None]], *, as_json: bool
+) -> None:
+    surroundings = ctx.find_object(Surroundings)
+    assert surroundings is not None  # noqa: S101  # main() puts it there
+    try:
+        with screen_for(surroundings.console, as_json=as_json) as screen:
+            surroundings.run(command(screen))
+    except KeyboardInterrupt:
+        _stop("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        raise  # whoever read our output has left: typer ends quietly
+    except Exception as wrapped:
+        error = first_leaf(wrapped)
+        code = code_of(error)
+        if code is None:
+            raise
+        _stop(sentence(error), code)
+
+
+def _stop(text: str, code: int) -> None:
+    print(f"mjtask: {text}", file=sys.stderr)
+    raise typer.Exit(code)
