@@ -91,6 +91,22 @@ async def test_a_job_that_cannot_start_counts_nothing() -> None:
     assert not loop.threads_at_work()
 
 
+def test_closing_waits_for_a_thread_that_nobody_awaits() -> None:
+    ended: list[bool] = []
+
+    def work() -> None:
+        time.sleep(0.05)
+        ended.append(True)
+
+    async def leave() -> None:
+        asyncio.get_running_loop().run_in_executor(None, work)
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(leave())
+
+    assert ended == [True]
+
+
 def test_runs_without_anyio() -> None:
     async def wait() -> float:
         await asyncio.sleep(60)
