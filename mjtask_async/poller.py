@@ -31,6 +31,7 @@ from .models import Submission, T, Task, TaskUpdate, UpdateKind
 from .session import MJSession
 from .stream import Inbox
 
+_CLOSED = "the watcher was closed; the tasks go on: watch their ids again"
 _REFUSALS, _REFUSED_FOR = 3, 10.0
 """So many polls in a row, over so many seconds: one 401 is no proof of a bad key (Q37)."""
 
@@ -57,11 +58,9 @@ class Poller(Generic[T]):
         """Stop asking, and end what is open."""
         self.closed = True
         for inbox in list(self.consumers.inboxes):
-            if inbox.open:
-                message = "the watcher was closed; the tasks go on: watch their ids again"
-                inbox.fail(ClosedError(message))
+            expects = inbox.expects_more
             self._drop(inbox)
-            inbox.end()
+            inbox.end(ClosedError(_CLOSED) if expects else None)
         self._rearm()
         for request in self._requests:
             request.cancel()
@@ -121,8 +120,9 @@ class Poller(Generic[T]):
 
     def release(self, inbox: Inbox[T]) -> None:
         """Forget an inbox; part of `stream.Source`."""
+        expects = inbox.expects_more
         self._drop(inbox)
-        inbox.close()
+        inbox.close(expected_more=expects)
 
     # Who watches
 
@@ -256,7 +256,7 @@ class Poller(Generic[T]):
 
     def _fail(self, inbox: Inbox[T], error: BaseException) -> None:
         self._drop(inbox)
-        inbox.fail(error)
+        inbox.end(error)
 
     def _fail_all(self, error: BaseException) -> None:
         for inbox in list(self.consumers.inboxes):

@@ -37,16 +37,16 @@ class Inbox(Generic[T]):
         self.open: dict[str, Joined] = {}
         self.everything = everything
         self.waits = waits
-        self.error: BaseException | None = None
         self.closed = False
+        self._error: BaseException | None = None
         self._keep_open = keep_open
         self._slots: dict[str, TaskUpdate[T]] = {}
         self._woken = asyncio.Event()
 
     @property
-    def is_done(self) -> bool:
-        """Whether everything that could come has been read."""
-        return not (self._slots or self.open or self._keep_open or self.everything)
+    def expects_more(self) -> bool:
+        """Whether an end now would come before the tasks' own."""
+        return bool(self.open) or self._keep_open
 
     def deliver(self, update: TaskUpdate[T]) -> None:
         """Put an update into its task's slot."""
@@ -63,28 +63,20 @@ class Inbox(Generic[T]):
             self._slots[update.task_id] = update
             self._woken.set()
 
-    def fail(self, error: BaseException) -> None:
-        """End with an error, once what is there has been read."""
+    def end(self, error: BaseException | None = None) -> None:
+        """End, with an error or without, once what is there has been read."""
         self.open.clear()
         self._keep_open = self.everything = False
-        self.error = error
+        self._error = error
         self._woken.set()
 
-    def end(self) -> None:
-        """End without an error, once what is there has been read."""
-        self.open.clear()
-        self._keep_open = self.everything = False
-        self._woken.set()
-
-    def close(self) -> None:
-        """End at once."""
+    def close(self, *, expected_more: bool) -> None:
+        """End at once, by the consumer's own wish; more than once is harmless."""
         if not self.closed:
             self.closed = True
-            unfinished = not self.is_done
             self._slots.clear()
-            self.end()
-            if unfinished and self.error is None:
-                self.error = ClosedError("the stream is closed; watch the ids again to go on")
+            error = ClosedError("the stream is closed; watch the ids again to go on")
+            self.end(error if expected_more else self._error)
 
     def discard(self, task_id: str) -> None:
         """Stop caring for a task."""
@@ -111,9 +103,9 @@ class Inbox(Generic[T]):
             MJTaskError: The stream has ended with an error.
         """
         while not self._slots:
-            if self.error is not None:
-                raise self.error
-            if self.is_done:
+            if self._error is not None:
+                raise self._error
+            if not (self.expects_more or self.everything):
                 return False
             self._woken.clear()
             await self._woken.wait()
@@ -196,10 +188,13 @@ class TaskStream(Generic[T]):
             AuthenticationError: The server keeps refusing the key.
             ClosedError: The stream, its watcher or the session was closed before the end.
         """
-        while await self._inbox.news():
-            update = self._inbox.take()
-            if update is not None:
-                return update
+        try:
+            while await self._inbox.news():
+                update = self._inbox.take()
+                if update is not None:
+                    return update
+        finally:
+            del self  # a traceback that somebody keeps must not keep the stream
         raise StopAsyncIteration
 
     async def next_batch(self) -> list[TaskUpdate[T]]:
@@ -208,5 +203,8 @@ class TaskStream(Generic[T]):
         Raises:
             MJTaskError: As ``__anext__``.
         """
-        await self._inbox.news()
-        return self._inbox.take_all()
+        try:
+            await self._inbox.news()
+            return self._inbox.take_all()
+        finally:
+            del self  # as above
