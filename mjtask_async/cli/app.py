@@ -155,10 +155,10 @@ def _run(
             surroundings.run(command(screen))
     except KeyboardInterrupt:
         _stop("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        raise  # whoever read our output has left: typer ends quietly
     except Exception as wrapped:
         error = first_leaf(wrapped)
+        if isinstance(error, BrokenPipeError):
+            raise error from None  # whoever read our output has left: typer ends quietly
         code = code_of(error)
         if code is None:
             raise

@@ -98,7 +98,7 @@ class BarScreen(_Base):
         self._bars: dict[str, TaskID] = {}
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(complete_style="cyan", finished_style="green"),
             TextColumn("{task.fields[state]}", style="bold", markup=False),
             console=console,
             auto_refresh=False,
@@ -134,6 +134,7 @@ class BarScreen(_Base):
         self.say(text)
 
     def table(self, title: str, rows: dict[str, str]) -> None:
+        self._progress.stop()  # what follows stands below the bars
         table = Table(title=title, show_header=False)
         for name, value in rows.items():
             table.add_row(name, value)

@@ -63,8 +63,15 @@ def test_ctrl_c_leaves_with_one_word(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr() == ("", "mjtask: interrupted\n")
 
 
-def test_a_reader_that_left_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["fetch", "1"], surroundings=ending_with(BrokenPipeError(32, "left")))
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_reader_that_left_is_no_news(
+    grouped: bool,  # noqa: FBT001
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = BrokenPipeError(32, "left")
+    left = ExceptionGroup("group", [error]) if grouped else error
+
+    code = main(["fetch", "1"], surroundings=ending_with(left))
 
     assert code == 1
     assert capsys.readouterr() == ("", "")

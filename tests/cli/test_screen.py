@@ -75,6 +75,19 @@ def test_bars_show_every_task_and_its_state() -> None:
     assert "\x1b[2J" not in text
 
 
+def test_facts_stand_below_the_bars() -> None:
+    console = terminal()
+
+    with BarScreen(console) as screen:
+        screen.add("1", "a fox")
+        screen.table("facts", {"a": "1"})
+        screen.say("the last line")
+
+    text = written(console)
+    assert text.endswith("\nthe last line\n")
+    assert text.rindex("a fox") < text.index("facts")
+
+
 def test_an_update_of_a_task_nobody_announced_is_shown_all_the_same(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
