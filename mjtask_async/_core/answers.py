@@ -136,10 +136,13 @@ def read_pushed(body: bytes, decoder: TaskDecoder[T]) -> T:
     Raises:
         ProtocolError: It is none.
     """
-    answer = Answer(200, {}, body, "webhook")
-    task = _decoded(answer, decoder.one)
+    try:
+        task = decoder.one(body)
+    except ValueError:
+        task = None
     if task is None:
-        raise _foreign(answer)
+        message = f"what was pushed is no task: {excerpt(body)}"
+        raise ProtocolError(message, excerpt=excerpt(body), endpoint="webhook")
     return task
 
 
@@ -176,7 +179,7 @@ def refusal(answer: Answer) -> RequestError:
     """Make the error of an answer from status 300 on (contract 4)."""
     status, where = answer.status, answer.where
     envelope = Envelope(answer)
-    words = envelope.description or "no words"
+    words = envelope.description or ("a web page" if is_page(answer.body) else "no words")
     if status in {401, 403}:
         return AuthenticationError(f"the server does not accept the key: {words}", **where)
     if status == 429:

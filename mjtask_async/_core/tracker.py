@@ -258,6 +258,10 @@ def _merge(track: Track[T], row: T, look: Look, rows: Sequence[T]) -> TaskUpdate
     if move in {Move.BEHIND, Move.NOTHING}:
         return None
     track.polls_behind = 0
+    if move is Move.LEVEL and track.phase is NEEDS_INPUT and track.last is not None:
+        track.task = row  # told once
+        track.last = replace(track.last, task=row)
+        return None
     if move is Move.LEVEL and not _changed(track, row):
         track.at = max(track.at, look.at)
         return None
@@ -294,8 +298,6 @@ def _changed(track: Track[T], row: T) -> bool:
     known = track.task
     if known is None:
         return True
-    if track.phase is NEEDS_INPUT:
-        return False  # told once
     if row == known:
         return False
     ours, theirs = known.image_url or "", row.image_url or ""
