@@ -160,7 +160,8 @@ class Relay:
                 _store(row, {"status": TaskStatus.FAILURE.value, "progress": "100%"}, now)
         tasks = [self._engine.wire(job, now) for job in self._engine.jobs(rows, now)]
         for task in tasks if all(map(_is_readable, tasks)) else ():
-            if row := rows.get(task["id"]):
+            if task["id"] in rows:
+                row = rows[task["id"]]
                 _store(row, self._copy(row, task, now), now)
         self._unfinished = [row for row in self._unfinished if not row.is_finished]
 

@@ -68,7 +68,7 @@ class SpringDoor:
         path = path_of(raw)
         if path == "/mj":
             return Answer(
-                302, headers={"Location": f"http://{call.header('host')}/mj/"}, chunked=True
+                302, headers={"Location": f"http://{call.header('host')}/mj/"}
             )
         if not path.startswith("/mj/"):
             return _tomcat(404)
@@ -154,6 +154,8 @@ def _act(call: Call, place: Place, backend: Backend) -> str | None:
 
 
 def _body(call: Call) -> dict[str, Any]:
+    if not call.body:
+        raise _Refusal(400)
     kind = call.header("content-type").partition(";")[0].strip().lower()
     if not re.fullmatch(r"application/(?:[\w.-]+\+)?json", kind):
         raise _Refusal(415, {"Accept": "application/json, application/*+json"})

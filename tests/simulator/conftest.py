@@ -1,0 +1,81 @@
+import io
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import aiohttp
+from yarl import URL
+
+from mjtask_async.simulator import Simulator
+
+Body = bytes | io.BytesIO
+EPOCH = 1_700_000_000.0
+JSON = {"Content-Type": "application/json"}
+
+
+class Reply(NamedTuple):
+    """What a server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Sends requests to a simulator exactly as they are given, and nothing of its own."""
+
+    sim: Simulator
+    http: aiohttp.ClientSession
+
+    @property
+    def key(self) -> dict[str, str]:
+        if self.sim.auth == "secret":
+            return {"mj-api-secret": self.sim.api_key}
+        return {"Authorization": f"Bearer {self.sim.api_key}"}
+
+    async def raw(
+        self, method: str, path: str, headers: Mapping[str, str], body: Body | None = None
+    ) -> Reply:
+        url = URL(path if path.startswith("http") else self.sim.base_url + path, encoded=True)
+        async with self.http.request(
+            method, url, headers=headers, data=body, allow_redirects=False
+        ) as response:
+            return Reply(response.status, response.headers, await response.read())
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Reply:
+        return await self.raw("GET", path, self.key | dict(headers or {}))
+
+    async def post(
+        self, path: str, body: Body | str, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        data = body.encode() if isinstance(body, str) else body
+        return await self.raw(
+            "POST", path, self.key | dict(JSON if headers is None else headers), data
+        )
+
+    async def imagine(self, prompt: str = "cat") -> Reply:
+        return await self.post("/mj/submit/imagine", f'{{"prompt":"{prompt}","state":"s"}}')
+
+    async def fetch(self, task_id: str) -> Reply:
+        return await self.get(f"/mj/task/{task_id}/fetch")
+
+    async def find(self, *ids: str) -> Reply:
+        quoted = ",".join(f'"{task_id}"' for task_id in ids)
+        return await self.post("/mj/task/list-by-condition", f'{{"ids":[{quoted}]}}')
+
+
+@asynccontextmanager
+async def calling(**arguments: Any) -> AsyncIterator[Caller]:
+    """Start a simulator with a known epoch, and call it."""
+    skipped = ("Content-Type", "Accept", "User-Agent")
+    async with (
+        Simulator(**{"epoch": EPOCH, **arguments}) as sim,
+        aiohttp.ClientSession(skip_auto_headers=skipped) as http,
+    ):
+        yield Caller(sim, http)
