@@ -104,10 +104,7 @@ class GinDoor:
 
     def locate(self, method: str, raw_path: str) -> Place:
         """Tell which endpoint a request is for."""
-        place = self._find(path_of(raw_path))
-        if place and ENDPOINTS[place.endpoint] == method:
-            return place
-        return Place(UNKNOWN)
+        return self._route(method, path_of(raw_path)) or Place(UNKNOWN)
 
     def answer(self, call: Call, place: Place, backend: Backend) -> Answer:
         """Answer a call."""
@@ -132,21 +129,23 @@ class GinDoor:
             return ()
         return tuple(_read_ids(call.body) or ())
 
-    def _find(self, path: str) -> Place | None:
+    def _route(self, method: str, path: str) -> Place | None:
         head, *segments = path.split("/")
         if len(segments) > 1 and segments[0] != "mj" and self._rules.is_prefix(segments[0]):
             segments = segments[1:]
         if head or segments[:1] != ["mj"]:
             return None
         place = place_of(segments[1:])
-        return place if place and place.endpoint in self._rules.routes else None
+        if not place or place.endpoint not in self._rules.routes:
+            return None
+        return place if ENDPOINTS[place.endpoint] == method else None
 
     def _moved(self, call: Call) -> Answer | None:
         """Redirect a path with one slash too many; the router does it before anything else."""
         path = path_of(call.path)
-        if not path.endswith("/") or self.locate(call.method, path).endpoint != UNKNOWN:
+        if not path.endswith("/") or self._route(call.method, path):
             return None
-        if self.locate(call.method, path[:-1]).endpoint == UNKNOWN:
+        if not self._route(call.method, path[:-1]):
             return None
         raw, mark, query = call.path.partition("?")
         target = raw[:-1] + mark + query

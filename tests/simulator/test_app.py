@@ -259,7 +259,7 @@ async def test_a_connection_that_is_being_accepted_is_closed_too() -> None:
     address = ("127.0.0.1", int(sim.base_url.rsplit(":", 1)[1]))
     loop = asyncio.get_running_loop()
     with socket.socket() as client:
-        client.setblocking(False)
+        client.settimeout(0)
         await loop.sock_connect(client, address)
         await sim.aclose()
         with contextlib.suppress(ConnectionResetError):
