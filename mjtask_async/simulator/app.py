@@ -49,7 +49,8 @@ class Simulator:
         workers: How many tasks run at once; 0 is a server without a usable account.
         queue_size: How many more may wait.
         api_key: The only key that is accepted.
-        epoch: UNIX seconds at the start, for the times and ids of tasks; None is now.
+        epoch: UNIX seconds at the start, for the times and ids of tasks; None is the time at
+            which the simulator is made.
         server_address: What a relay's picture links begin with; None is `base_url`.
 
     Raises:
