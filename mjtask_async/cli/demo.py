@@ -140,13 +140,12 @@ class _Run:
         async with anyio.create_task_group() as group:
             group.start_soon(self._submit, plan)
             open_tasks = len(plan.prompts)
-            async for update in self._stream:
+            while open_tasks:
+                update = await anext(self._stream)
                 journey = self._note(update)
                 if update.kind is UpdateKind.SUCCEEDED:
                     group.start_soon(self._download, journey)
                 open_tasks -= update.is_final
-                if not open_tasks:
-                    break
 
     async def _submit(self, plan: Plan) -> None:
         for number, prompt in enumerate(plan.prompts, start=1):
