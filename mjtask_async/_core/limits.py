@@ -4,6 +4,7 @@ Every clock but ``total`` stands still while no poll succeeds, and starts no
 earlier than the consumer began to watch.
 """
 
+from math import nextafter
 from typing import Any
 
 from msgspec import UNSET, Struct
@@ -76,10 +77,10 @@ def check(limits: WatchLimits, joined: Joined, track: Track[Any], now: float) ->
     for name, allowed, used in _clocks(limits, joined, track, now):
         if used is not None and used >= allowed:
             return Expiry(now, name)
-        soonest = min(soonest, allowed - (used or 0.0))
-    if track.outage_since is not None:
-        soonest = max(soonest, _RECHECK)
-    return Expiry(now + soonest)
+        left = allowed - (used or 0.0)
+        stands = track.outage_since is not None and name not in {"total", "outage"}
+        soonest = min(soonest, max(left, _RECHECK) if stands else left)
+    return Expiry(max(now + soonest, nextafter(now, float("inf"))))  # never at ``now`` again
 
 
 def _clocks(
