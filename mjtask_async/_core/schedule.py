@@ -3,6 +3,7 @@
 1. Nothing here sends. `Schedule.due` says what to send now, `answered` and `failed` what
    came of it, `next_at` when to look again. Times are the loop's seconds, given in.
 2. One tick for all, and it keeps its phase. N ids cost ceil(N / batch_size) requests a tick.
+   While requests of a tick wait for their turn there is no next one: the tick stretches.
 3. Batches are stable: an id keeps its place while it can, so that an answer can be held
    against the last one. New ids go into the last batch, holes close when a batch can go.
 4. Ids without any sighting open an early poll for themselves: after `SETTLE` seconds, so that
@@ -103,10 +104,9 @@ class Schedule:
             del home[task_id]
         self._early.pop(task_id, None)
         ask = self._astray.pop(task_id, None)
-        if ask is not None and not ask.sent:
+        if ask is not None and ask in self._failed:
             ask.ids = tuple(each for each in ask.ids if each != task_id)
-            self._busy.discard(task_id)
-            if not ask.ids and ask in self._failed:
+            if not ask.ids:
                 self._failed.remove(ask)
 
     def next_at(self) -> float | None:
@@ -114,7 +114,7 @@ class Schedule:
         if self._ready and self._sent < self._max_requests:
             return float("-inf")
         times = [ask.again_at for ask in self._failed]
-        if self._homes:
+        if self._homes and not self._ready:
             times.append(self._tick)
         if self._early:
             times.append(self._early_at)
@@ -122,13 +122,14 @@ class Schedule:
 
     def due(self, now: float) -> list[Ask]:
         """Take the requests to send now."""
-        if now >= self._tick:
+        if now >= self._tick and not self._ready:
             self._fire(now)
         elif now >= self._early_at:
             self._fire_early(now)
         for ask in [ask for ask in self._failed if ask.again_at <= now]:
-            self._failed.remove(ask)
-            self._line_up(ask)
+            if self._busy.isdisjoint(ask.ids):  # or else one of them is being fetched
+                self._failed.remove(ask)
+                self._line_up(ask)
         for task_id in [each for each in self._singles if each not in self._busy]:
             del self._singles[task_id]
             self._line_up(Ask((task_id,), single=True))
@@ -174,7 +175,9 @@ class Schedule:
                 self._homes[task_id] = home
 
     def _fire(self, now: float) -> None:
-        self._tick += self.interval * (floor((now - self._tick) / self.interval) + 1)
+        self._tick += self.interval * floor((now - self._tick) / self.interval)
+        while self._tick <= now:  # once, or twice where the line above was rounded down
+            self._tick += self.interval
         self._early.clear()
         self._early_at = float("inf")
         self._close_holes()
@@ -187,8 +190,9 @@ class Schedule:
             self._line_up(Ask(tuple(group)))
 
     def _fire_early(self, now: float) -> None:
-        self._last_early = now
         ids = [each for each in self._early if each not in self._busy and each in self._homes]
+        if ids:
+            self._last_early = now
         for group in self._cut(ids):
             self._line_up(Ask(tuple(group)))
         self._early.clear()
