@@ -19,7 +19,7 @@ from .screen import Screen, screen_for
 
 _EPILOG = "Exit codes:\n\n" + "\n".join(f"* {code}: {text}" for code, text in MEANINGS.items())
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="mjtask",
     help="Midjourney-style tasks from the command line. "
     "The server's address and key come from MJ_BASE_URL and MJ_API_KEY.",
