@@ -12,7 +12,7 @@ def main() -> int:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in _EXTRA:
             raise
-        print("mjtask needs more packages: pip install 'mjtask_async[cli]'", file=sys.stderr)  # noqa: T201
+        print('mjtask needs more packages: pip install "mjtask_async[cli]"', file=sys.stderr)  # noqa: T201
         return 2
     return run()
 

@@ -97,17 +97,18 @@ def _created(folder: Path) -> Path | None:
 
 async def demo(screen: Screen, plan: Plan) -> None:
     """Run the demo and print the folder's name last."""
-    folder = await anyio.to_thread.run_sync(new_folder, plan.out)
-    started = anyio.current_time()
     async with (
         Simulator(profile=plan.profile, speed=plan.speed) as simulator,
         MJSession(simulator.base_url, simulator.api_key, auth=simulator.auth) as session,
         TaskWatcher(session, interval=plan.interval) as watcher,
         watcher.watch(keep_open=True) as stream,
     ):
+        folder = await anyio.to_thread.run_sync(new_folder, plan.out)
+        started = anyio.current_time()
         run = _Run(screen, simulator, session, stream, folder)
         await run.all(plan)
-    facts = _facts(plan, run, simulator, anyio.current_time() - started)
+        seconds = anyio.current_time() - started
+    facts = _facts(plan, run, simulator, seconds)
     page = gallery.page("mjtask demo", map(_picture, run.in_order()), facts)
     await anyio.Path(folder / "index.html").write_text(page, encoding="utf-8")
     screen.table("mjtask demo", facts)

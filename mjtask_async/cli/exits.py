@@ -24,6 +24,7 @@ INTERRUPTED = 130
 _CODES: Mapping[type[Exception], int] = MappingProxyType(
     {
         ConfigurationError: 2,
+        ImportError: 2,
         AuthenticationError: 3,
         RequestError: 4,
         SubmitUncertainError: 6,
@@ -39,7 +40,7 @@ _CODES: Mapping[type[Exception], int] = MappingProxyType(
 MEANINGS: Mapping[int, str] = MappingProxyType(
     {
         0: "done",
-        2: "wrong usage, or no address or key; nothing was sent",
+        2: "wrong usage, no server named, or a package missing; nothing was sent",
         3: "the server does not accept the key",
         4: "a request failed",
         5: "the server refused the submit: no task, no charge",

@@ -97,7 +97,7 @@ def test_without_the_extra_one_sentence_says_how_to_get_it(
     assert entry() == 2
     assert capsys.readouterr() == (
         "",
-        "mjtask needs more packages: pip install 'mjtask_async[cli]'\n",
+        'mjtask needs more packages: pip install "mjtask_async[cli]"\n',
     )
 
 

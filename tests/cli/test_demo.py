@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,19 @@ def test_a_folder_that_holds_something_is_left_alone(mjtask: CommandLine) -> Non
 
     assert said == (2, "", "mjtask: mine is not empty\n")
     assert Path("mine", "index.html").read_text(encoding="utf-8") == "mine"
+
+
+def test_without_pillow_one_sentence_says_how_to_get_it(
+    mjtask: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+
+    said = mjtask("demo")
+
+    assert (said.code, said.out) == (2, "")
+    assert "pip install" in said.err
+    assert said.err.count("\n") == 1
+    assert list(Path().iterdir()) == []
 
 
 def test_each_run_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
