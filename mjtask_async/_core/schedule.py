@@ -113,8 +113,8 @@ class Schedule:
         """Say when `due` has something to do, or None while there is nothing to ask for."""
         if self._ready and self._sent < self._max_requests:
             return float("-inf")
-        times = [ask.again_at for ask in self._failed]
-        if self._homes and not self._ready:
+        times = [ask.again_at for ask in self._failed if self._busy.isdisjoint(ask.ids)]
+        if len(self) and not self._ready:
             times.append(self._tick)
         if self._early:
             times.append(self._early_at)
