@@ -1,0 +1,248 @@
+"""A `Schedule` under everything a watcher may do, beside a model that knows no batches.
+
+The model is the rules alone: the tick and its phase, early polls, failed groups, fetches of
+single ids, and that nothing is asked for twice at once. It knows which ids become due
+together and how many requests they may cost, but not how they are cut.
+"""
+
+from collections import Counter
+from math import ceil, floor, inf
+
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from mjtask_async._core.schedule import Ask, Schedule
+
+INTERVAL = 3.0
+SIZE = 3
+LIMIT = 2
+IDS = st.sampled_from([f"t{number}" for number in range(9)])
+
+
+class Lot:
+    """Ids that became due together, and how many requests they may cost."""
+
+    def __init__(self, ids: list[str], requests: int, group: "Lot | None" = None) -> None:
+        self.ids = ids
+        self.requests = requests
+        self.group = group
+        """The failed group behind it."""
+
+
+class Scheduling(RuleBasedStateMachine):
+    """Drives a `Schedule` as the watcher does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = Schedule(INTERVAL, SIZE, LIMIT)
+        self.now = 0.0
+        self.ids: dict[str, None] = {}
+        self.tick = 0.0
+        self.early: dict[str, float] = {}
+        self.early_at = inf
+        self.last_early = -inf
+        self.singles: list[str] = []
+        self.failing: dict[str, Lot] = {}
+        self.waiting: list[tuple[Lot, float]] = []
+        self.queue: list[Lot] = []
+        self.sent: list[tuple[Ask, Lot, float]] = []
+
+    # What callers do
+
+    @rule(task_id=IDS, early=st.booleans())
+    def add(self, task_id: str, early: bool) -> None:  # noqa: FBT001
+        if not self.ids:
+            self.tick = max(self.tick, self.now + INTERVAL)
+        self.ids.setdefault(task_id)
+        self.made.add(task_id, self.now, early=early)
+        if early:
+            self.expect_early(task_id)
+
+    @precondition(lambda self: self.ids)
+    @rule(data=st.data())
+    def ask_early(self, data: st.DataObject) -> None:
+        task_id = data.draw(st.sampled_from(list(self.ids)))
+        self.made.ask_early(task_id, self.now)
+        self.expect_early(task_id)
+
+    @precondition(lambda self: self.ids)
+    @rule(data=st.data())
+    def ask_single(self, data: st.DataObject) -> None:
+        task_id = data.draw(st.sampled_from(list(self.ids)))
+        self.made.ask_single(task_id)
+        if task_id not in self.singles:
+            self.singles.append(task_id)
+        self.turn()
+
+    @rule(task_id=IDS)
+    def discard(self, task_id: str) -> None:
+        self.made.discard(task_id)
+        self.ids.pop(task_id, None)
+        self.early.pop(task_id, None)
+        if task_id in self.singles:
+            self.singles.remove(task_id)
+        group = self.failing.pop(task_id, None)
+        for lot, at in list(self.waiting):
+            if lot is group:
+                lot.ids.remove(task_id)
+                if not lot.ids:
+                    self.waiting.remove((lot, at))
+
+    # What becomes of requests
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        ask, lot, _ = self.sent.pop(data.draw(st.integers(0, len(self.sent) - 1)))
+        self.made.answered(ask)
+        for task_id in () if ask.single else ask.ids:
+            if task_id in self.failing:
+                assert self.failing[task_id] is lot.group
+                del self.failing[task_id]
+        self.turn()
+
+    @precondition(lambda self: any(not ask.single for ask, _, _ in self.sent))
+    @rule(data=st.data(), delay=st.sampled_from([0.0, 1.0, 2.5, 30.0]))
+    def fail(self, data: st.DataObject, delay: float) -> None:
+        lists = [entry for entry in self.sent if not entry[0].single]
+        entry = data.draw(st.sampled_from(lists))
+        self.sent.remove(entry)
+        ask, _, sent_at = entry
+        kept = [task_id for task_id in ask.ids if task_id in self.ids]
+        again = self.made.failed(ask, sent_at, self.now + delay)
+
+        assert kept == list(again.ids)
+        assert ask.failures + 1 == again.failures
+        group = Lot(kept, 1)
+        for task_id in kept:
+            self.failing[task_id] = group
+            self.early.pop(task_id, None)
+        if kept:
+            self.waiting.append((group, self.now + delay))
+        self.turn()
+
+    @rule(seconds=st.sampled_from([0.01, 0.05, 0.3, 1.0, 3.0, 3.5, 40.0]))
+    def wait(self, seconds: float) -> None:
+        """Let time pass, with a timer that goes off when the schedule says."""
+        until = self.now + seconds
+        for _ in range(200):
+            at = self.made.next_at()
+            if at is None or at > until:
+                break
+            self.now = max(self.now, at)
+            self.turn()
+        else:
+            raise AssertionError("the timer never comes to rest")
+        self.now = until
+
+    @rule(seconds=st.sampled_from([0.2, 4.0, 10.0]))
+    def stall(self, seconds: float) -> None:
+        """Block the loop: the timer comes late."""
+        self.now += seconds
+        self.turn()
+
+    @invariant()
+    def the_timer_is_set_to_what_is_due(self) -> None:
+        assert self.expected_next() == self.made.next_at()
+
+    @invariant()
+    def all_ids_are_known(self) -> None:
+        assert len(self.ids) == len(self.made)
+        assert all(task_id in self.made for task_id in self.ids)
+
+    def teardown(self) -> None:
+        for task_id in list(self.ids):
+            self.discard(task_id)
+        while self.sent:
+            ask, _, _ = self.sent.pop()
+            self.made.answered(ask)
+            self.turn()
+
+        left = {name: value for name, value in vars(self.made).items() if isinstance(value, dict)}
+        assert not any(left.values())
+        assert not any(self.made._batches)
+        assert not (self.made._ready or self.made._busy or self.made._failed)
+        assert self.made._sent == 0
+        assert self.made.next_at() is None
+
+    # The model
+
+    def expect_early(self, task_id: str) -> None:
+        if not self.early:
+            self.early_at = max(self.now + 0.05, self.last_early + 1.0)
+        self.early[task_id] = self.now
+
+    def busy(self) -> set[str]:
+        under_way = {task_id for ask, _, _ in self.sent for task_id in ask.ids}
+        return under_way | {task_id for lot in self.queue for task_id in lot.ids}
+
+    def expected_next(self) -> float | None:
+        if self.queue and len(self.sent) < LIMIT:
+            return -inf
+        busy = self.busy()
+        times = [at for lot, at in self.waiting if busy.isdisjoint(lot.ids)]
+        times += [self.tick] if self.ids and not self.queue else []
+        times += [self.early_at] if self.early else []
+        return min(times, default=None)
+
+    def line_up(self) -> None:
+        """Find what becomes due now, by the rules alone."""
+        free = [each for each in self.ids if each not in self.busy() | set(self.failing)]
+        if self.now >= self.tick and not self.queue:
+            self.tick += INTERVAL * (floor((self.now - self.tick) / INTERVAL) + 1)
+            self.early.clear()
+            self.enqueue(free)
+        elif self.early and self.now >= self.early_at:
+            bare = [task_id for task_id in self.early if task_id in free]
+            if bare:
+                assert self.now >= self.last_early + 1.0
+                assert self.now >= min(self.early.values()) + 0.05
+                self.last_early = self.now
+            self.early.clear()
+            self.enqueue(bare)
+        for lot, at in list(self.waiting):
+            if at <= self.now and self.busy().isdisjoint(lot.ids):
+                self.waiting.remove((lot, at))
+                self.queue.append(Lot(list(lot.ids), 1, lot))
+        for task_id in list(self.singles):
+            if task_id not in self.busy():
+                self.singles.remove(task_id)
+                self.queue.append(Lot([task_id], 1))
+
+    def enqueue(self, ids: list[str]) -> None:
+        if ids:
+            self.queue.append(Lot(ids, ceil(len(ids) / SIZE)))
+
+    def turn(self) -> None:
+        self.line_up()
+        for ask in self.made.due(self.now):
+            self.check(ask)
+        while self.queue and not self.wanted(self.queue[0]) and len(self.sent) < LIMIT:
+            self.queue.pop(0)  # everybody left
+
+        assert not self.queue or len(self.sent) == LIMIT  # nobody waits while a request is free
+
+    def wanted(self, lot: Lot) -> list[str]:
+        return [task_id for task_id in lot.ids if task_id in self.ids]
+
+    def check(self, ask: Ask) -> None:
+        assert ask.sent
+        assert 0 < len(ask.ids) <= SIZE
+        assert max(Counter(ask.ids).values()) == 1
+        assert all(task_id in self.ids for task_id in ask.ids)
+        assert not any(set(ask.ids) & set(other.ids) for other, _, _ in self.sent)
+        assert len(self.sent) < LIMIT
+        while not self.wanted(self.queue[0]):
+            self.queue.pop(0)
+        lot = self.queue[0]
+        assert set(ask.ids) <= set(lot.ids)
+        lot.requests -= 1
+        assert lot.requests >= 0
+        lot.ids = [task_id for task_id in lot.ids if task_id not in ask.ids]
+        if not lot.ids or not lot.requests:
+            self.queue.pop(0)
+        self.sent.append((ask, lot, self.now))
+
+
+Scheduling.TestCase.settings = settings(max_examples=150, stateful_step_count=60)
+TestScheduling = Scheduling.TestCase
