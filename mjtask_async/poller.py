@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from typing import Any, Generic, cast
 
 from ._core.retry import poll_delay
+from ._core.rows import Rows
 from ._core.schedule import Ask, Schedule
 from ._core.tracker import Look, Tracker
 from ._core.wire import clean_id
@@ -48,6 +49,7 @@ class Poller(Generic[T]):
         self.last_change_at: float | None = None
         self._session = session
         self._losing: dict[str, list[Expired[T]]] = {}
+        self._answers: dict[str, Rows[T]] = {}
         self._requests: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -157,6 +159,7 @@ class Poller(Generic[T]):
         self.schedule.discard(task_id)
         self.tracker.discard(task_id)
         self._losing.pop(task_id, None)
+        self._answers.pop(task_id, None)
 
     def _deliver(self, update: TaskUpdate[T] | None) -> None:
         if update is not None:
@@ -214,7 +217,7 @@ class Poller(Generic[T]):
         look = Look(self._loop.time(), time.time(), "poll")
         self.polls += 1
         try:
-            rows = await self._session._poll(ask.ids)
+            rows = await self._session._poll(ask.ids, self._answers.get(ask.ids[0]))
         except MJTaskError as error:
             self.polls_failed += 1
             self._failed(ask, look, error)
@@ -223,8 +226,10 @@ class Poller(Generic[T]):
             self._polled(ask, rows, look)
         self._turn()
 
-    def _polled(self, ask: Ask, rows: list[T], look: Look) -> None:
-        updates = self.tracker.polled(ask.ids, rows, look)
+    def _polled(self, ask: Ask, rows: Rows[T], look: Look) -> None:
+        if ask.ids[0] in self.consumers:
+            self._answers[ask.ids[0]] = rows
+        updates = self.tracker.polled(ask.ids, rows.tasks, look, rows.changed)
         if updates:
             self.last_change_at = look.observed_at
         for update in updates:

@@ -16,6 +16,7 @@ from ._core import answers, wire
 from ._core.auth import Auth, Scheme
 from ._core.decode import TaskDecoder
 from ._core.retry import read_delay
+from ._core.rows import RowReader, Rows
 from ._core.tracker import fold
 from ._transport import CutOffError, Transport
 from .errors import ConfigurationError, MJTaskError
@@ -115,6 +116,7 @@ class MJSession(Submits, Generic[T]):
         self._timeouts = timeout
         self._attempts = attempts
         self._decoder: TaskDecoder[T] = _decoder(task_type)
+        self._reader = RowReader(self._decoder)
         self._transport = Transport(
             wire.server_root(address, mode),
             Auth(key, auth),
@@ -229,7 +231,7 @@ class MJSession(Submits, Generic[T]):
     def _decode(self, body: bytes) -> T:
         return answers.read_pushed(body, self._decoder)
 
-    async def _poll(self, ids: Sequence[str]) -> list[T]:
+    async def _poll(self, ids: Sequence[str], last: Rows[T] | None) -> Rows[T]:
         """Ask once for clean ids: rows in any order, some ids twice, others missing.
 
         Only a connection that ended before the first byte of the answer is tried again.
@@ -240,7 +242,7 @@ class MJSession(Submits, Generic[T]):
         except CutOffError:
             self._retries += 1
             answer = await self._transport.send(request, timeout=self._timeouts.read)
-        return self._rows(answer)
+        return answers.read_rows(answer, self._decoder, self._reader, last)
 
     def _check_usable(self) -> None:
         self._transport.check_usable()

@@ -1,6 +1,7 @@
 """Answers to reads: models or errors, never by content type (contract 2 and 4)."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from ..errors import (
@@ -14,6 +15,7 @@ from ..errors import (
 )
 from ..models import T
 from .decode import TaskDecoder, first_value, is_page
+from .rows import RowReader, Rows
 from .wire import Answer
 
 _UNKNOWN_TASK = ("task_no_found", "task_not_found", "关联任务不存在")
@@ -128,6 +130,23 @@ def read_tasks(answer: Answer, decoder: TaskDecoder[T]) -> list[T]:
     if single is None:
         raise _foreign(answer)
     return [single]
+
+
+def read_rows(
+    answer: Answer, decoder: TaskDecoder[T], reader: RowReader[T], last: Rows[T] | None
+) -> Rows[T]:
+    """Read the answer to a poll.
+
+    Raises:
+        RequestError: It is no list of tasks.
+    """
+    if answer.status == 200:
+        with suppress(ValueError):
+            rows = reader.read(answer.body, last)
+            if rows is not None:
+                return rows
+    tasks = read_tasks(answer, decoder)
+    return Rows(answer.body, (), tasks, tasks)
 
 
 def read_pushed(body: bytes, decoder: TaskDecoder[T]) -> T:

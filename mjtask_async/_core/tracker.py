@@ -8,11 +8,12 @@
    a genuine restart; an older sighting never is.
 5. Progress ``""``, null or a text says nothing. An ``imageUrl`` that differs by its
    ``rand=`` only is no change.
-6. A quiet poll costs one comparison per row.
+6. A row that has not changed since the last answer is passed over, unless its track is
+   doubted: new, absent before, or in want of a second poll.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from typing import Generic
 
@@ -75,8 +76,9 @@ class Look(Struct, frozen=True):
 class Track(Struct, Generic[T]):
     """All that is known of one watched task.
 
-    ``row`` is what the last poll showed and ``task`` the most advanced sighting; the
-    ``…_since`` fields are readings of `clock`, which stands still in an outage.
+    ``task`` is the most advanced sighting; the ``…_since`` fields are readings of `clock`,
+    which stands still in an outage. ``unsettled`` says that the same row once more would
+    tell something.
     """
 
     task_id: str
@@ -85,14 +87,13 @@ class Track(Struct, Generic[T]):
     percent: int | None = None
     sequence: int = 0
     last: TaskUpdate[T] | None = None
-    row: T | None = None
+    unsettled: bool = False
     at: float = float("-inf")
     modal_answered: bool = False
     modal_promised: bool = False
     polls_behind: int = 0
     polls_ended: int = 0
     polls_modal: int = 0
-    doubted: bool = False
     phase_since: float = 0.0
     changed_since: float = 0.0
     absent_since: float | None = None
@@ -143,6 +144,7 @@ class Tracker(Generic[T]):
 
     def __init__(self) -> None:
         self.tracks: dict[str, Track[T]] = {}
+        self._doubted: set[str] = set()
         self._confirmed: list[TaskUpdate[T]] = []
 
     def add(self, task_id: str, now: float) -> Track[T]:
@@ -150,11 +152,13 @@ class Tracker(Generic[T]):
         track = self.tracks.get(task_id)
         if track is None:
             track = self.tracks[task_id] = Track(task_id, phase_since=now, changed_since=now)
+            self._doubted.add(task_id)
         return track
 
     def discard(self, task_id: str) -> None:
         """Forget a task."""
         self.tracks.pop(task_id, None)
+        self._doubted.discard(task_id)
 
     def submitted(self, task_id: str, submission: Submission, look: Look) -> TaskUpdate[T] | None:
         """Merge a submit's own answer: the first update, unless more is known already."""
@@ -169,24 +173,53 @@ class Tracker(Generic[T]):
     def sight(self, task: T, look: Look) -> TaskUpdate[T] | None:
         """Merge one sighting from elsewhere than a poll."""
         track = self.tracks.get(task.id)
-        return None if track is None else _merge(track, task, look, (task,))
+        if track is None:
+            return None
+        self._doubted.add(task.id)  # the next poll may show less, and what it showed before
+        return _merge(track, task, look, (task,))
 
-    def polled(self, ids: Sequence[str], rows: Sequence[T], look: Look) -> list[TaskUpdate[T]]:
-        """Merge a poll's answer: ``ids`` were asked for, ``rows`` came back."""
+    def polled(
+        self,
+        ids: Sequence[str],
+        rows: Sequence[T],
+        look: Look,
+        changed: Sequence[T] | None = None,
+    ) -> list[TaskUpdate[T]]:
+        """Merge a poll's answer.
+
+        Args:
+            ids: What was asked for.
+            rows: What came back.
+            look: When.
+            changed: The rows that differ from the last answer's; None: all of them.
+        """
         found = {row.id: row for row in rows}
         twins = _twins(rows) if len(found) != len(rows) else {}
-        updates: list[TaskUpdate[T]] = []
-        for track in self._asked(ids):
-            row = found.get(track.task_id)
-            if row is None:
-                _missed(track, look)
-            elif track.doubted or row != track.row or twins:
-                update = _polled(track, look, twins.get(track.task_id, (row,)))
-                if update is not None:
-                    updates.append(update)
-                if track.polls_modal == TWICE and track.needs_input and track.last is not None:
-                    self._confirmed.append(track.last)
-        return updates
+        asked = frozenset(ids)
+        for task_id in asked.difference(found):
+            self._missed(task_id, look)
+        fresh = {row.id for row in (rows if changed is None else changed)}
+        fresh |= self._doubted & asked
+        seen = [
+            self._seen(track, twins.get(task_id) or (found[task_id],), look)
+            for task_id in ids
+            if task_id in fresh and task_id in found
+            if (track := self.tracks.get(task_id)) is not None
+        ]
+        return [update for update in seen if update is not None]
+
+    def _missed(self, task_id: str, look: Look) -> None:
+        track = self.tracks.get(task_id)
+        if track is not None:
+            _missed(track, look)
+            self._doubted.add(task_id)
+
+    def _seen(self, track: Track[T], rows: Sequence[T], look: Look) -> TaskUpdate[T] | None:
+        update = _polled(track, look, rows)
+        (self._doubted.add if track.unsettled else self._doubted.discard)(track.task_id)
+        if track.polls_modal == TWICE and track.needs_input and track.last is not None:
+            self._confirmed.append(track.last)
+        return update
 
     def take_confirmed(self) -> list[TaskUpdate[T]]:
         """Take the NEEDS_INPUT updates that a second poll in a row has confirmed."""
@@ -202,14 +235,11 @@ class Tracker(Generic[T]):
 
     def failed(self, ids: Iterable[str], now: float) -> None:
         """Note that a poll for ``ids``, begun at ``now``, did not succeed."""
-        for track in self._asked(ids):
-            if track.outage_since is None:
+        for task_id in ids:
+            track = self.tracks.get(task_id)
+            if track is not None and track.outage_since is None:
                 track.outage_since = now
-                track.doubted = True
-
-    def _asked(self, ids: Iterable[str]) -> Iterator[Track[T]]:
-        tracks = self.tracks
-        return (tracks[task_id] for task_id in ids if task_id in tracks)
+                self._doubted.add(task_id)
 
 
 def _twins(rows: Iterable[T]) -> dict[str, tuple[T, ...]]:
@@ -228,7 +258,6 @@ def _answered(track: Track[T], look: Look) -> None:
 
 def _missed(track: Track[T], look: Look) -> None:
     _answered(track, look)
-    track.doubted = True
     track.polls_behind = track.polls_ended = track.polls_modal = 0
     if track.absent_since is None:
         track.absent_since = track.clock(look.at)
@@ -236,11 +265,12 @@ def _missed(track: Track[T], look: Look) -> None:
 
 def _polled(track: Track[T], look: Look, rows: Sequence[T]) -> TaskUpdate[T] | None:
     _answered(track, look)
-    track.row = row = most_advanced(rows)
+    row = most_advanced(rows)
     track.absent_since = None
     update = _merge(track, row, look, rows)
     asks = row.phase is NEEDS_INPUT
-    track.doubted = bool(track.polls_behind or track.polls_ended or asks)
+    overtaken = look.at < track.at
+    track.unsettled = bool(track.polls_behind or track.polls_ended or asks or overtaken)
     return update
 
 
