@@ -217,7 +217,8 @@ class Tracker(Generic[T]):
     def _seen(self, track: Track[T], rows: Sequence[T], look: Look) -> TaskUpdate[T] | None:
         update = _polled(track, look, rows)
         (self._doubted.add if track.unsettled else self._doubted.discard)(track.task_id)
-        if track.polls_modal == TWICE and track.needs_input and track.last is not None:
+        news = update is not None or track.polls_modal == TWICE
+        if news and track.needs_input and track.last is not None:
             self._confirmed.append(track.last)
         return update
 

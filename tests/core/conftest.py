@@ -1,4 +1,4 @@
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "core",
@@ -7,6 +7,7 @@ settings.register_profile(
     deadline=None,  # several suites share a machine
     derandomize=True,
     database=None,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],  # explaining takes too long
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("core")
