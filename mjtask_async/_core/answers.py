@@ -1,5 +1,6 @@
 """Answers to reads: models or errors, never by content type (contract 2 and 4)."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -20,6 +21,7 @@ from .wire import Answer
 
 _UNKNOWN_TASK = ("task_no_found", "task_not_found", "关联任务不存在")
 _RELAY_TROUBLE = 5
+_CODE = re.compile(r"-?[0-9]{1,9}")
 
 
 class Envelope:
@@ -36,7 +38,8 @@ class Envelope:
         self.value = _json_object(answer.body)
         error: Any = self.value.get("error")
         inner = cast("Mapping[str, Any]", error) if isinstance(error, dict) else self.value
-        self.code: int | str | None = code_of(inner.get("code"))
+        own = self.value if "code" in self.value else inner
+        self.code: int | str | None = code_of(own.get("code"))
         self.kind = str(inner.get("type") or "")
         self.description = self._words(inner, error) or self._plain(answer)
 
@@ -61,7 +64,7 @@ class Envelope:
 def code_of(value: object) -> int | str | None:
     """Read a code that may be a number, a number as text, or a word."""
     if isinstance(value, str):
-        return int(value) if value.removeprefix("-").isdecimal() else value or None
+        return int(value) if _CODE.fullmatch(value) else value or None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
