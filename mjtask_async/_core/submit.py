@@ -42,7 +42,7 @@ _MAYBE_RUNNING = (
 )
 _RELAY_TROUBLE = 5
 _NEEDS_MODAL = 21
-_QUEUED_BEHIND = re.compile(r"前面还有\s*(\d+)\s*个")
+_QUEUED_BEHIND = re.compile(r"前面还有\s*(\d{1,9})\s*个")
 _QUEUE_WORDS = ("队列", "并发", "queue full")
 _QUOTA_WORDS = ("quota", "额度", "余额")
 _ACCOUNT_WORDS = ("无可用", "账号不可用", "渠道已被禁用", "no available channel", "model_not_found")
@@ -134,13 +134,13 @@ def _is_refused(answer: Answer, envelope: Envelope) -> bool:
     status = answer.status
     if envelope.code in _REFUSED and status < 500:
         return True
-    if envelope.kind == "internal_error" and "code" in envelope.value:
+    if envelope.kind == "internal_error" and envelope.code in _REFUSED | {_RELAY_TROUBLE}:
         return True
     if status < 300:
-        return is_page(answer.body)
+        return status == 200 and is_page(answer.body)
     if status < 500:
         return status != 408
-    return status == 503 and "error" in envelope.value
+    return status == 503 and (envelope.has_error_object or "retryAfter" in envelope.value)
 
 
 def _refused(answer: Answer, envelope: Envelope) -> MJTaskError:
