@@ -12,5 +12,6 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?\Z", re.IGNOREC
 def safe_name(text: str) -> str:
     """Make a file's name of any text: no path, no reserved name, short, never empty."""
     name = _BAD.sub("_", unicodedata.normalize("NFC", text)).strip(" .")
-    name = name.encode()[:LONGEST].decode(errors="ignore").strip(" .")
-    return f"_{name}" if not name or _RESERVED.match(name) else name
+    if not name or _RESERVED.match(name):
+        name = f"_{name}"
+    return name.encode()[:LONGEST].decode(errors="ignore").strip(" .")
