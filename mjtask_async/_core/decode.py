@@ -17,8 +17,18 @@ from msgspec.structs import FieldInfo, fields
 
 from ..models import T
 
-_JSON = json.JSONDecoder(strict=False)
 _TROUBLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
+
+
+def _int(digits: str) -> int | float:
+    """Read a number; one with more digits than Python reads is infinite, and fits nowhere."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
+
+
+_JSON = json.JSONDecoder(strict=False, parse_int=_int)
 
 
 def first_value(body: bytes) -> Any:
@@ -92,11 +102,9 @@ class TaskDecoder(Generic[T]):
             return None
         misfits, kept = _fields(row, self._type)
         self.misfits += misfits
-        try:
-            return self._type(**(kept | {"id": task_id}))
-        except (TypeError, ValueError):  # a user's own __post_init__
-            self.misfits += 1
-            return None
+        task = _build(self._type, kept | {"id": task_id})
+        self.misfits += task is None
+        return task
 
 
 def _usable(task_id: object) -> bool:
@@ -138,6 +146,13 @@ def _fields(row: dict[str, Any], kind: type[Any]) -> tuple[int, dict[str, Any]]:
     return misfits, kept
 
 
+def _build(kind: type[Any], kept: dict[str, Any]) -> Any:
+    try:
+        return kind(**kept)
+    except (TypeError, ValueError):  # a user's own __post_init__, or a field without a default
+        return None
+
+
 def _fit(value: Any, kind: Any) -> Any:
     """Convert ``value`` to ``kind`` as far as that goes; None where it does not."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and _takes(kind, str):
@@ -159,7 +174,7 @@ def _fit_parts(value: Any, kind: Any) -> Any:
         row = cast("dict[str, Any]", value)
         for option in options:
             if isinstance(option, type) and issubclass(option, msgspec.Struct):
-                return option(**_fields(row, option)[1])
+                return _build(option, _fields(row, option)[1])
     if isinstance(value, list):
         for option in options:
             if get_origin(option) is tuple:
