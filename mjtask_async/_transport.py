@@ -122,7 +122,8 @@ class Transport:
         """
         scheme = self._auth.scheme
         answer = await self._send(request, scheme, timeout, mark)
-        if answer.status == 401 and self._auth.undecided:
+        found_out = self._auth.scheme != scheme  # by another request, meanwhile
+        if answer.status == 401 and (self._auth.undecided or found_out):
             if mark is not None:
                 mark.sent = False  # it was refused
             second = await self._send(request, "secret", timeout, mark)
