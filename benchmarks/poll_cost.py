@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from mjtask_async import MJSession, Task, TaskWatcher
+from mjtask_async import MJSession, Task, TaskStream, TaskWatcher
 
 BATCH = 100
 BUTTONLESS_ROW = {
@@ -135,11 +135,17 @@ async def watched(url: str, ids: list[str], ticks: int) -> float:
     polls = -(-len(ids) // BATCH)
     meter = Meter(polls)
     async with MJSession(url, "key") as session, TaskWatcher(session, interval=0.01) as watcher:
-        stream = watcher.watch(*ids)
+        reading = asyncio.create_task(_read(watcher.watch(*ids)))
         while (done := watcher.statistics().polls) < polls * ticks:
-            await stream.next_batch()
+            await asyncio.sleep(0.005)
             meter.note(done)
+        reading.cancel()
         return meter.read(done)
+
+
+async def _read(stream: TaskStream[Task]) -> None:
+    while await stream.next_batch():
+        pass
 
 
 def cpu(

@@ -33,6 +33,7 @@ class Consumers(Generic[T]):
 
     def __init__(self, tracker: Tracker[T]) -> None:
         self.inboxes: dict[Inbox[T], None] = {}
+        self._overviews: list[Inbox[T]] = []
         self._tracker = tracker
         self._of: dict[str, dict[Inbox[T], None]] = {}
         self._heap: list[tuple[float, int, Inbox[T], str, Joined]] = []
@@ -50,6 +51,18 @@ class Consumers(Generic[T]):
     def next_at(self) -> float | None:
         """The next instant at which a limit could run out."""
         return self._heap[0][0] if self._heap else None
+
+    def add(self, inbox: Inbox[T]) -> None:
+        """Take an inbox in."""
+        self.inboxes[inbox] = None
+        if inbox.everything:
+            self._overviews.append(inbox)
+
+    def remove(self, inbox: Inbox[T]) -> None:
+        """Let an inbox go; the tasks it is open for are left one by one."""
+        self.inboxes.pop(inbox, None)
+        if inbox in self._overviews:
+            self._overviews.remove(inbox)
 
     def join(self, inbox: Inbox[T], track: Track[T], now: float) -> bool:
         """Open an inbox for a task; False if it was open already."""
@@ -82,9 +95,8 @@ class Consumers(Generic[T]):
         """Give an update to all who watch its task, and to those who see everything."""
         for inbox in self._of.get(update.task_id, ()):
             inbox.deliver(update)
-        for inbox in self.inboxes:
-            if inbox.everything:
-                inbox.deliver(update)
+        for inbox in self._overviews:
+            inbox.deliver(update)
 
     def confirm(self, update: TaskUpdate[T]) -> None:
         """Tell those who wait for an outcome that a task waits for input."""

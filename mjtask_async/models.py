@@ -172,8 +172,12 @@ class Task(Struct, frozen=True, rename="camel", gc=False):
     @property
     def percent(self) -> int | None:
         """The progress in 0 to 100, or None where the server says nothing or a text."""
-        match = _PERCENT.fullmatch(self.progress or "")
-        return min(int(match[1]), 100) if match else None
+        text = self.progress or ""
+        digits = text.removesuffix("%")
+        if not (digits.isascii() and digits.isdecimal()):
+            match = _PERCENT.fullmatch(text)
+            digits = match[1] if match else ""
+        return min(int(digits), 100) if 0 < len(digits) < 4 else None
 
     @property
     def submitted_at(self) -> datetime | None:
@@ -268,7 +272,7 @@ class UpdateKind(_Upper):
     """A limit of this consumer ran out; the task itself may still go on."""
 
 
-class TaskUpdate(Struct, Generic[T], frozen=True):
+class TaskUpdate(Struct, Generic[T], frozen=True, gc=False):
     """A step of one task, as one consumer receives it.
 
     Attributes:

@@ -71,7 +71,7 @@ class Poller(Generic[T]):
     def open(self, inbox: Inbox[T], tasks: tuple[str | Submission | Task, ...]) -> None:
         """Take an inbox in, with its first tasks."""
         self.running()
-        self.consumers.inboxes[inbox] = None
+        self.consumers.add(inbox)
         try:
             self.join(inbox, tasks)
         except MJTaskError:
@@ -150,7 +150,7 @@ class Poller(Generic[T]):
             self._forget(task_id)
 
     def _drop(self, inbox: Inbox[T]) -> None:
-        self.consumers.inboxes.pop(inbox, None)
+        self.consumers.remove(inbox)
         for task_id in list(inbox.open):
             self._leave(inbox, task_id)
 

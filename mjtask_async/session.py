@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar, overload
 
@@ -203,7 +204,7 @@ class MJSession(Submits, Generic[T]):
 
     async def download(
         self, task_or_url: Task | str, dest: str | os.PathLike[str], *, overwrite: bool = False
-    ) -> list[images.Path]:
+    ) -> list[Path]:
         """Bring a task's pictures or videos home.
 
         Each file is written under another name, checked, and then renamed; cancelled or

@@ -54,8 +54,9 @@ class Inbox(Generic[T]):
             self.open.pop(update.task_id, None)
         elif self.waits:
             return
+        if not self._slots:
+            self._woken.set()
         self._slots[update.task_id] = update
-        self._woken.set()
 
     def deliver_confirmed(self, update: TaskUpdate[T]) -> None:
         """Tell a consumer that waits for an outcome that its task waits for input."""

@@ -87,6 +87,7 @@ class Submits:
         self, request: wire.Request, state: str, timeout: float
     ) -> Submission | MJTaskError:
         mark, sent_at = Mark(), time.time()
+        result: Submission | MJTaskError
         self._submits += 1
         try:
             answer = await self._transport.send(request, timeout=timeout, mark=mark)

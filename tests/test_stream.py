@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -122,7 +123,7 @@ async def test_several_readers_share_a_stream_without_losing_or_doubling() -> No
 
 
 async def test_the_same_task_given_in_three_ways_is_one_task() -> None:
-    async with watching() as (sim, session, watcher):
+    async with watching() as (_sim, session, watcher):
         submission = await session.imagine("a cat")
         task = await session.fetch(str(submission.task_id))
         ends = [
@@ -156,7 +157,8 @@ async def test_a_stream_without_tasks_ends_at_once_unless_kept_open() -> None:
         asyncio.get_running_loop().call_later(100, stream.add, task_id)
         update = await anext(stream)
 
-        assert (update.task_id, now()) == (task_id, pytest.approx(100.05))
+        assert update.task_id == task_id
+        assert now() == pytest.approx(100.05)
 
 
 async def test_everything_is_seen_by_iterating_the_watcher_and_it_holds_no_interest() -> None:
@@ -196,7 +198,7 @@ async def test_a_closed_stream_says_so_to_readers_and_adders() -> None:
         sim.plant(task_id, frozen())
         stream = watcher.watch(task_id)
         await anext(stream)
-        reading = asyncio.create_task(anext(stream))  # type: ignore[arg-type]
+        reading = asyncio.create_task(anext(stream))
         await asyncio.sleep(0.1)
         await stream.aclose()
         await stream.aclose()
@@ -269,9 +271,10 @@ async def test_several_tasks_of_one_submission_are_all_watched() -> None:
 async def test_what_cannot_be_watched_is_refused_before_anything_is_joined() -> None:
     async with watching() as (sim, _, watcher):
         good = ids_of(1)[0]
-        for bad in ("", "..", "a/b", "a b", Submission(None, urls=("http://x/y",)), 7):
+        bads: list[Any] = ["", "..", "a/b", "a b", Submission(None, urls=("http://x/y",)), 7]
+        for bad in bads:
             with pytest.raises(ConfigurationError):
-                watcher.watch(good, bad)  # type: ignore[arg-type]
+                watcher.watch(good, bad)
         with pytest.raises(ConfigurationError, match="either"):
             watcher.watch(good, timeout=3, limits=WatchLimits(total=3))
         with pytest.raises(ConfigurationError, match="queued"):

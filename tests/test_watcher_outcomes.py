@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from mjtask_async import (
     TaskCancelledError,
     TaskFailedError,
     TaskLostError,
+    TaskStream,
     TaskTimeoutError,
     TaskWatcher,
     UpdateKind,
@@ -27,6 +29,11 @@ from mjtask_async import (
 from mjtask_async.simulator import Fault, Simulator, Step
 
 from .support_watch import LIST, frozen, ids_of, life, lists, now, singles, watching
+
+
+async def read_to_the_end(stream: TaskStream[Task]) -> None:
+    async for update in stream:
+        assert not update.is_final
 
 
 async def test_wait_gives_the_successful_task() -> None:
@@ -78,7 +85,10 @@ async def test_wait_all_reports_every_outcome_and_raises_for_none() -> None:
 
 async def test_an_error_of_a_wait_leaves_the_watchers_block_as_itself() -> None:
     caught: TaskFailedError | None = None
-    async with Simulator(profile="novicezk") as sim, MJSession(sim.base_url, sim.api_key) as session:
+    async with (
+        Simulator(profile="novicezk") as sim,
+        MJSession(sim.base_url, sim.api_key) as session,
+    ):
         task_id = ids_of(1)[0]
         sim.plant(task_id, life(5, last="FAILURE"))
         try:
@@ -249,7 +259,11 @@ async def test_modal_is_told_once_and_raises_only_after_two_polls_in_a_row() -> 
 async def test_a_submission_that_needs_input_says_so_in_its_first_update() -> None:
     async with watching() as (sim, _, watcher):
         task_id = ids_of(1)[0]
-        steps = [Step(at=0, status="NOT_START"), Step(at=20, status="MODAL"), Step(at=40, status="SUCCESS")]
+        steps = [
+            Step(at=0, status="NOT_START"),
+            Step(at=20, status="MODAL"),
+            Step(at=40, status="SUCCESS"),
+        ]
         sim.plant(task_id, steps)
         submission = Submission(task_id, (task_id,), needs_modal=True)
         kinds = [update.kind async for update in watcher.watch(submission)]
@@ -267,8 +281,7 @@ async def test_an_outage_is_reported_once_and_a_new_watch_goes_on() -> None:
         for _ in range(40):
             sim.script(LIST, Fault.answer(502, "<html>"))
         with pytest.raises(OutageError, match="HTTP 502") as caught:
-            async for update in stream:
-                assert not update.is_final
+            await read_to_the_end(stream)
         raised_at = now()
         failed = watcher.statistics().polls_failed
         outcomes = await watcher.wait_all(ids, limits=WatchLimits(outage=None))
@@ -360,16 +373,16 @@ async def test_a_session_closed_under_a_watcher_ends_its_streams() -> None:
 
 async def test_entering_and_leaving_may_happen_in_different_tasks() -> None:
     sim = Simulator(profile="novicezk")
-    await asyncio.create_task(sim.__aenter__())  # type: ignore[arg-type]
+    await asyncio.create_task(sim.__aenter__())
     session = MJSession(sim.base_url, sim.api_key)
-    await asyncio.create_task(session.__aenter__())  # type: ignore[arg-type]
+    await asyncio.create_task(session.__aenter__())
     watcher = TaskWatcher(session)
-    await asyncio.create_task(watcher.__aenter__())  # type: ignore[arg-type]
+    await asyncio.create_task(watcher.__aenter__())
     task_id = ids_of(1)[0]
     sim.plant(task_id, life(5))
     task = await asyncio.create_task(watcher.wait(task_id))
     for each in (watcher, session, sim):
-        await asyncio.create_task(each.__aexit__(None, None, None))  # type: ignore[arg-type]
+        await asyncio.create_task(each.__aexit__(None, None, None))
 
     assert task.status == "SUCCESS"
 
@@ -407,10 +420,10 @@ def test_another_event_loop_is_refused_in_words() -> None:
         ({"limits": WatchLimits(total=-1)}, "total"),
     ],
 )
-def test_arguments_out_of_range_are_refused_in_words(options: dict[str, float], words: str) -> None:
+def test_arguments_out_of_range_are_refused_in_words(options: dict[str, Any], words: str) -> None:
     session = MJSession("http://127.0.0.1:1")
     with pytest.raises(ConfigurationError, match=words):
-        TaskWatcher(session, **options)  # type: ignore[arg-type]
+        TaskWatcher(session, **options)
 
 
 async def test_pushed_progress_counts_and_a_pushed_end_only_hastens_the_poll() -> None:

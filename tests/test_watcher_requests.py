@@ -5,7 +5,7 @@ from math import ceil
 
 import pytest
 
-from mjtask_async import TaskUpdate, UpdateKind
+from mjtask_async import Task, TaskUpdate, TaskWatcher, UpdateKind
 from mjtask_async.simulator import Fault
 
 from .support_watch import (
@@ -170,7 +170,8 @@ async def test_a_poll_cut_off_before_its_answer_is_repeated_at_once_and_is_no_fa
         sim.script(LIST, Fault.close_after_reading())
         update = await anext(watcher.watch(task_id))
 
-        assert (update.source, now()) == ("poll", pytest.approx(0.05))
+        assert update.source == "poll"
+        assert now() == pytest.approx(0.05)
         assert watcher.statistics().polls_failed == 0
         assert session.statistics().retries == 1
 
@@ -190,25 +191,31 @@ async def test_a_thousand_consumers_of_a_task_cost_one_request_a_tick() -> None:
         assert watcher.statistics().consumers == 0
 
 
+async def leave_by_break(watcher: TaskWatcher[Task], task_id: str) -> None:
+    async for _ in watcher.watch(task_id):
+        break
+
+
+async def leave_by_exception(watcher: TaskWatcher[Task], task_id: str) -> None:
+    async def fail_at_the_first() -> None:
+        async for _ in watcher.watch(task_id):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_at_the_first()
+
+
+async def leave_by_close(watcher: TaskWatcher[Task], task_id: str) -> None:
+    stream = watcher.watch(task_id)
+    await anext(stream)
+    await stream.aclose()
+
+
 async def test_requests_stop_when_all_consumers_leave_each_in_its_own_way() -> None:
     async with watching() as (sim, _, watcher):
         task_id = ids_of(1)[0]
         sim.plant(task_id, frozen())
         seen = asyncio.Semaphore(0)
-
-        async def leave_by_break() -> None:
-            async for _ in watcher.watch(task_id):
-                break
-
-        async def leave_by_exception() -> None:
-            with pytest.raises(ZeroDivisionError):
-                async for _ in watcher.watch(task_id):
-                    raise ZeroDivisionError
-
-        async def leave_by_close() -> None:
-            stream = watcher.watch(task_id)
-            await anext(stream)
-            await stream.aclose()
 
         async def leave_by_cancellation() -> None:
             async for _ in watcher.watch(task_id):
@@ -217,7 +224,7 @@ async def test_requests_stop_when_all_consumers_leave_each_in_its_own_way() -> N
         waiting = [asyncio.create_task(watcher.wait(task_id)) for _ in range(250)]
         cancelled = [asyncio.create_task(leave_by_cancellation()) for _ in range(250)]
         ways = (leave_by_break, leave_by_exception, leave_by_close)
-        await asyncio.gather(*(way() for way in ways for _ in range(167)))
+        await asyncio.gather(*(way(watcher, task_id) for way in ways for _ in range(167)))
         for _ in cancelled:
             await seen.acquire()
         assert watcher.statistics().watched == 1

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from ..errors import (
     AuthenticationError,
@@ -15,7 +15,7 @@ from ..errors import (
     UnsupportedError,
 )
 from ..models import T
-from .decode import TaskDecoder, first_value, is_page
+from .decode import TaskDecoder, first_value, is_object, is_page
 from .rows import RowReader, Rows
 from .wire import Answer
 
@@ -37,7 +37,7 @@ class Envelope:
     def __init__(self, answer: Answer) -> None:
         self.value = _json_object(answer.body)
         error: Any = self.value.get("error")
-        inner = cast("Mapping[str, Any]", error) if isinstance(error, dict) else self.value
+        inner = error if is_object(error) else self.value
         own = self.value if "code" in self.value else inner
         self.code: int | str | None = code_of(own.get("code"))
         self.kind = str(inner.get("type") or "")
@@ -73,7 +73,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
         value = first_value(body)
     except ValueError:
         return {}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    return value if is_object(value) else {}
 
 
 def excerpt(body: bytes, length: int = 200) -> str:
@@ -92,7 +92,7 @@ def read_task(answer: Answer, decoder: TaskDecoder[T], task_id: str) -> T:
     if _is_unknown(answer):
         raise TaskNotFoundError(_not_found(task_id), task_id=task_id)
     check(answer)
-    task = _decoded(answer, decoder.one)
+    task: T | None = _decoded(answer, decoder.one)
     if task is None:
         raise _foreign(answer)
     if task.id.strip() != task_id:
@@ -126,7 +126,7 @@ def read_tasks(answer: Answer, decoder: TaskDecoder[T]) -> list[T]:
     """
     if answer.status != 200:
         check(answer)
-    tasks = _decoded(answer, decoder.many)
+    tasks: list[T] | None = _decoded(answer, decoder.many)
     if tasks is not None:
         return tasks
     single = _decoded(answer, decoder.one)  # only ever seen in a reseller's document

@@ -9,11 +9,10 @@
 
 import codecs
 import json
-from functools import cache
-from typing import Any, Generic, cast, get_args, get_origin
+from typing import Any, Generic, TypeGuard, get_args, get_origin
 
 import msgspec
-from msgspec.structs import FieldInfo, fields
+from msgspec.structs import fields
 
 from ..models import T
 
@@ -43,6 +42,16 @@ def first_value(body: bytes) -> Any:
     except RecursionError as error:
         message = "nested too deeply"
         raise ValueError(message) from error
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a decoded JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Whether a decoded JSON value is an array."""
+    return isinstance(value, list)
 
 
 def is_page(body: bytes) -> bool:
@@ -85,24 +94,20 @@ class TaskDecoder(Generic[T]):
             return self._many.decode(body)
         except _TROUBLE:
             value = first_value(body)
-        if not isinstance(value, list):
+        if not is_array(value):
             return None
-        found = [self._lenient(row) for row in cast("list[Any]", value)]
+        found = [self._lenient(row) for row in value]
         return [task for task in found if task is not None]
 
-    def from_value(self, value: object) -> T | None:
-        """Make a task of a decoded JSON value, or give None without a usable id."""
-        return self._lenient(value)
-
-    def _lenient(self, value: object) -> T | None:
-        row = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    def _lenient(self, value: Any) -> T | None:
+        row = value if is_object(value) else {}
         task_id = _fit(row.get("id"), str)
         if not _usable(task_id):
             self.misfits += 1
             return None
         misfits, kept = _fields(row, self._type)
         self.misfits += misfits
-        task = _build(self._type, kept | {"id": task_id})
+        task: T | None = _build(self._type, kept | {"id": task_id})
         self.misfits += task is None
         return task
 
@@ -117,24 +122,18 @@ def _clean(value: Any) -> Any:
         if value.isascii():
             return value
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_clean(item) for item in cast("list[Any]", value)]
-    if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        return {_clean(key): _clean(item) for key, item in items}
+    if is_array(value):
+        return [_clean(item) for item in value]
+    if is_object(value):
+        return {_clean(key): _clean(item) for key, item in value.items()}
     return value
-
-
-@cache
-def _layout(kind: type[Any]) -> tuple[FieldInfo, ...]:
-    return fields(kind)
 
 
 def _fields(row: dict[str, Any], kind: type[Any]) -> tuple[int, dict[str, Any]]:
     """Fit what fits of ``row`` into the fields of ``kind``; count what does not."""
     kept: dict[str, Any] = {}
     misfits = 0
-    for field in _layout(kind):
+    for field in fields(kind):
         value = row.get(field.encode_name)
         if value is None:
             continue
@@ -170,14 +169,13 @@ def _takes(kind: Any, scalar: type[Any]) -> bool:
 def _fit_parts(value: Any, kind: Any) -> Any:
     """Fit a list's items and an object's fields one by one."""
     options = [kind, *get_args(kind)]
-    if isinstance(value, dict):
-        row = cast("dict[str, Any]", value)
+    if is_object(value):
         for option in options:
             if isinstance(option, type) and issubclass(option, msgspec.Struct):
-                return _build(option, _fields(row, option)[1])
-    if isinstance(value, list):
+                return _build(option, _fields(value, option)[1])
+    if is_array(value):
         for option in options:
             if get_origin(option) is tuple:
-                items = (_fit(item, get_args(option)[0]) for item in cast("list[Any]", value))
-                return tuple(item for item in items if item is not None)
+                fitted = (_fit(item, get_args(option)[0]) for item in value)
+                return tuple(item for item in fitted if item is not None)
     return None

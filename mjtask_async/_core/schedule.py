@@ -209,7 +209,8 @@ class Schedule:
         while self._ready and self._sent < self._max_requests:
             ask = self._ready.popleft()
             self._busy.difference_update(ask.ids)
-            ask.ids = tuple(task_id for task_id in ask.ids if task_id in self)
+            homes, astray = self._homes, self._astray
+            ask.ids = tuple([each for each in ask.ids if each in homes or each in astray])
             if ask.ids:
                 self._busy.update(ask.ids)
                 self._sent += 1

@@ -14,7 +14,7 @@ accepted is paid for twice (contract 2.3, Q36).
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from ..errors import (
     BannedPromptError,
@@ -27,7 +27,7 @@ from ..errors import (
 )
 from ..models import Submission
 from .answers import Envelope, code_of, excerpt, refusal, unsupported
-from .decode import is_page
+from .decode import is_array, is_object, is_page
 from .wire import Answer
 
 _ACCEPTED = frozenset((1, 21, 22))
@@ -78,17 +78,17 @@ def uncertain(words: str, *, state: str, sent_at: float, **where: Any) -> Submit
 
 
 def _accepted(answer: Answer, envelope: Envelope, state: str) -> Submission | None:
-    if answer.status >= 300 or envelope.code not in _ACCEPTED:
+    if answer.status >= 300 or not isinstance(envelope.code, int) or envelope.code not in _ACCEPTED:
         return None
     ids, urls = _results(envelope.value.get("result"))
     if not ids and not urls:
         return None
     given = envelope.value.get("properties")
-    properties = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    properties = given if is_object(given) else {}
     return Submission(
         task_id=ids[0] if ids else None,
         task_ids=ids,
-        code=int(cast("int", envelope.code)),
+        code=envelope.code,
         description=envelope.description,
         state=state,
         queued_ahead=_queued_ahead(envelope.description, properties),
@@ -98,10 +98,10 @@ def _accepted(answer: Answer, envelope: Envelope, state: str) -> Submission | No
     )
 
 
-def _results(result: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _results(result: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Split ``result`` into ids and links: a str, a number, joined by commas, or an array."""
-    if isinstance(result, list):
-        texts = [item for item in cast("list[object]", result) if isinstance(item, str)]
+    if is_array(result):
+        texts = [item for item in result if isinstance(item, str)]
         return (), tuple(text for text in texts if "://" in text)
     if isinstance(result, int) and not isinstance(result, bool):
         result = str(result)

@@ -215,6 +215,9 @@ class Tracker(Generic[T]):
             self._doubted.add(task_id)
 
     def _seen(self, track: Track[T], rows: Sequence[T], look: Look) -> TaskUpdate[T] | None:
+        if len(rows) == 1 and (percent := _moved_on(track, rows[0], look)) is not None:
+            self._doubted.discard(track.task_id)
+            return _advance_to(track, rows[0], percent, look)
         update = _polled(track, look, rows)
         (self._doubted.add if track.unsettled else self._doubted.discard)(track.task_id)
         news = update is not None or track.polls_modal == TWICE
@@ -262,6 +265,24 @@ def _missed(track: Track[T], look: Look) -> None:
     track.polls_behind = track.polls_ended = track.polls_modal = 0
     if track.absent_since is None:
         track.absent_since = track.clock(look.at)
+
+
+def _moved_on(track: Track[T], row: T, look: Look) -> int | None:
+    """Tell the common case, running and further than before, by its percent."""
+    if track.phase is not RUNNING or row.status != "IN_PROGRESS" or track.percent is None:
+        return None
+    settled = not track.unsettled and track.absent_since is None and track.outage_since is None
+    percent = row.percent
+    further = percent is not None and track.percent < percent < 100
+    return percent if further and settled and look.at >= track.at else None
+
+
+def _advance_to(track: Track[T], row: T, percent: int, look: Look) -> TaskUpdate[T]:
+    track.percent = percent
+    track.task = row
+    track.at = look.at
+    track.changed_since = look.at - track.outages
+    return _update(track, row, look)
 
 
 def _polled(track: Track[T], look: Look, rows: Sequence[T]) -> TaskUpdate[T] | None:

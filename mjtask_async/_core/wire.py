@@ -159,7 +159,7 @@ def list_by_condition(ids: list[str]) -> Request:
 
 
 def imagine(
-    prompt: str,
+    prompt: object,
     *,
     images: Iterable[str] = (),
     bot: str | None = None,
@@ -189,7 +189,7 @@ def imagine(
     )
 
 
-def clean_state(state: str) -> str:
+def clean_state(state: object) -> str:
     """Check a ``state``, which servers hand back in the task.
 
     Raises:
