@@ -29,18 +29,18 @@ from .errors import ClosedError, ConfigurationError, ProtocolError, TransportErr
 
 _log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
-_FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError)
 _SAID: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.ClientConnectorDNSError, "the host's name is not known"),
     (aiohttp.ClientSSLError, "the connection is not to be trusted (TLS)"),
     (aiohttp.ClientProxyConnectionError, "the proxy does not answer"),
     (aiohttp.ClientHttpProxyError, "the proxy refuses the connection"),
     (aiohttp.ClientConnectorError, "no connection"),
-    (aiohttp.InvalidURL, "the address is no URL"),
     (TimeoutError, "no answer in time"),
     (aiohttp.ServerDisconnectedError, "the server closed the connection"),
     (aiohttp.ClientPayloadError, "the answer was cut off"),
 )
+_ON_THE_WAY = (aiohttp.ClientError, HttpProcessingError, OSError)
+_FOREIGN = (*_ON_THE_WAY, ValueError)
 _RESET = frozenset((errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED))
 
 
@@ -93,6 +93,7 @@ class Transport:
         proxy: str | None = None,
     ) -> None:
         self.root: str = root
+        self.origin: URL = _origin(root)
         self.closed: bool = False
         self.requests: int = 0
         self._auth = auth
@@ -182,6 +183,8 @@ class Transport:
             raise ClosedError("the session was closed meanwhile") from error
         words = next((words for kind, words in _SAID if isinstance(error, kind)), "no answer")
         detail = self._auth.redact(str(error).encode(errors="replace")).decode()
+        if isinstance(error, aiohttp.InvalidURL) or not isinstance(error, _ON_THE_WAY):
+            raise ConfigurationError(f"the request cannot be sent: {detail}") from error
         _log.debug("%s: %s", endpoint, words)
         raise _kind(error)(f"{words}: {detail}" if detail else words, endpoint=endpoint) from error
 
@@ -264,6 +267,25 @@ class Stream:
     def close(self) -> None:
         """Drop the connection, read to the end or not."""
         self._response.close()
+
+
+def check_address(url: URL) -> URL:
+    """Check that a request can go there.
+
+    Raises:
+        ValueError: It cannot, or it would carry credentials of its own.
+    """
+    if url.scheme not in {"http", "https"} or not url.host or url.user is not None:
+        raise ValueError(url)
+    url.host.encode("idna")
+    return url
+
+
+def _origin(root: str) -> URL:
+    try:
+        return check_address(URL(root)).origin()
+    except ValueError as error:
+        raise ConfigurationError(f"base_url is no address of a server: {error}") from None
 
 
 async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:

@@ -19,7 +19,7 @@ from yarl import URL
 
 from ._core.media import HEAD, LARGEST_IMAGE, LARGEST_VIDEO, VIDEOS, is_whole, suffix_of
 from ._core.names import safe_name
-from ._transport import Stream, Transport
+from ._transport import Stream, Transport, check_address
 from .errors import DownloadError, ImageExpiredError, MJTaskError
 from .models import Task
 
@@ -76,27 +76,23 @@ def _links(source: Task | str) -> list[URL]:
     return [_checked(link) for link in links]
 
 
-def _checked(link: str) -> URL:
+def _checked(link: str, base: URL | None = None) -> URL:
     """Keep a link as it is, query included: signatures stand there (contract Q14)."""
     try:
         plain = link.isascii() and link.isprintable() and " " not in link
         url = URL(link, encoded=plain)
-        usable = url.scheme in {"http", "https"} and bool(url.host)
+        return check_address(base.join(url) if base else url)
     except ValueError:
-        usable, url = False, URL()
-    if not usable:
-        raise DownloadError(f"{link[:200]!r} is no http(s) link", url=link)
-    return url
+        raise DownloadError(f"{link[:200]!r} is no http(s) link", url=link) from None
 
 
 def _addresses(transport: Transport, link: URL) -> list[URL]:
     """List where to ask: a relay that does not know its own address says localhost."""
-    root = URL(transport.root)
     _, relayed, task_id = link.path.rpartition("/mj/image/")
-    if link.host not in _HERE or link.origin() == root.origin() or not relayed:
+    if link.host not in _HERE or link.origin() == transport.origin or not relayed:
         return [link]
     own = URL(f"{transport.root}image/{quote(task_id, safe='')}", encoded=True)
-    return [link, own] if root.host in _HERE else [own]
+    return [link, own] if transport.origin.host in _HERE else [own]
 
 
 class _Target:
@@ -170,13 +166,12 @@ async def _bring_from(transport: Transport, url: URL, target: _Target, idle: flo
 
 async def _follow(transport: Transport, url: URL, idle: float) -> Stream:
     """Open ``url`` and go where it leads; other origins never see the key."""
-    origin = URL(transport.root).origin()
     for _ in range(REDIRECTS + 1):
-        stream = await transport.open(url, idle=idle, with_key=url.origin() == origin)
+        stream = await transport.open(url, idle=idle, with_key=url.origin() == transport.origin)
         if stream.status not in _REDIRECTS:
             break
         stream.close()
-        url = _checked(str(url.join(URL(stream.headers.get("location", "")))))
+        url = _checked(stream.headers.get("location", ""), url)
     else:
         raise DownloadError(f"more than {REDIRECTS} redirects", url=str(url))
     if stream.status != 200:
