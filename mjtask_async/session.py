@@ -22,7 +22,7 @@ from ._core.tracker import fold
 from ._transport import CutOffError, Transport
 from .errors import ConfigurationError, MJTaskError
 from .models import T, Task, Timeouts
-from .submits import Submits
+from .submits import Submits, seconds
 
 R = TypeVar("R")
 
@@ -254,7 +254,7 @@ class MJSession(Submits, Generic[T]):
     async def _read(
         self, request: wire.Request, timeout: float | None, understand: Callable[[wire.Answer], R]
     ) -> R:
-        patience = self._timeouts.read if timeout is None else timeout
+        patience = self._timeouts.read if timeout is None else seconds("timeout", timeout)
         attempt = 1
         while True:
             try:
@@ -281,8 +281,7 @@ def _decoder(task_type: Any) -> Any:
 
 
 def _check_numbers(timeout: Timeouts, attempts: int) -> None:
-    for name, seconds in asdict(timeout).items():
-        if not seconds > 0:
-            raise ConfigurationError(f"timeout.{name} is {seconds!r}; use seconds above 0")
+    for name, value in asdict(timeout).items():
+        seconds(f"timeout.{name}", value)
     if attempts < 1:
         raise ConfigurationError(f"attempts is {attempts!r}; use 1 or more")

@@ -10,12 +10,13 @@ import random
 import secrets
 import time
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from ._core import submit, wire
 from ._core.retry import submit_delay
 from ._transport import Mark, Transport
-from .errors import MJTaskError, SubmitUncertainError
+from .errors import ConfigurationError, MJTaskError, SubmitUncertainError
 from .models import Submission, Timeouts
 
 _log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Submits:
         return await self._submit(request, state, timeout)
 
     async def _submit(self, request: wire.Request, state: str, timeout: float | None) -> Submission:
-        patience = self._timeouts.submit if timeout is None else timeout
+        patience = self._timeouts.submit if timeout is None else seconds("timeout", timeout)
         attempt = 1
         while True:
             result = await self._submit_once(request, state, patience)
@@ -107,6 +108,17 @@ class Submits:
             result = submit.outcome(answer, state=state, sent_at=sent_at)
         self._uncertain += isinstance(result, SubmitUncertainError)
         return result
+
+
+def seconds(name: str, value: float) -> float:
+    """Check how long to wait: event loops know no infinite time, and aiohttp's 0 means for ever.
+
+    Raises:
+        ConfigurationError: It is not a time.
+    """
+    if not 0 < value < inf:
+        raise ConfigurationError(f"{name} is {value!r}; use seconds above 0, but not infinity")
+    return value
 
 
 def new_state() -> str:
