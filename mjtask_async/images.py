@@ -6,6 +6,7 @@
 3. Disks are slow: every call to one happens in a worker thread.
 """
 
+import asyncio
 import os
 import secrets
 from collections.abc import Callable
@@ -160,8 +161,7 @@ async def _bring_from(transport: Transport, url: URL, target: _Target, idle: flo
         return await _on_disk(target.finish, suffix)
     finally:
         stream.close()
-        with anyio.CancelScope(shield=True):
-            await _on_disk(target.discard)
+        await _on_disk(target.discard)
 
 
 async def _follow(transport: Transport, url: URL, idle: float) -> Stream:
@@ -214,7 +214,17 @@ async def _block(stream: Stream) -> bytes:
 
 async def _on_disk(work: Callable[..., R], *args: Any) -> R:
     """Run what blocks in a worker thread; a cancelled call returns when it is done."""
-    try:
-        return await to_thread.run_sync(work, *args)
-    except OSError as error:
-        raise DownloadError(f"cannot write the picture: {error}") from error
+    job = asyncio.ensure_future(to_thread.run_sync(work, *args))
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not job.done():
+            try:
+                await asyncio.wait((job,))
+            except asyncio.CancelledError as error:
+                cancelled = error
+    failed = job.exception()
+    if cancelled is not None:
+        raise cancelled
+    if isinstance(failed, OSError):
+        raise DownloadError(f"cannot write the picture: {failed}") from failed
+    return job.result()
