@@ -155,10 +155,13 @@ class Transport:
             self.fail(error, "download")
 
     async def aclose(self) -> None:
-        """Close what is ours; a borrowed session stays open. Idempotent."""
+        """Close what is ours, even if cancelled; a borrowed session stays open. Idempotent."""
         self.closed = True
-        while self._own:
-            await self._own.popitem()[1].close()
+        if self._own:
+            try:
+                await self._own.popitem()[1].close()
+            finally:
+                await self.aclose()
 
     def check_usable(self) -> None:
         """Check that the session is open and this is its event loop.
