@@ -13,7 +13,8 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import aiohttp
@@ -39,8 +40,8 @@ _SAID: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.ServerDisconnectedError, "the server closed the connection"),
     (aiohttp.ClientPayloadError, "the answer was cut off"),
 )
-_ON_THE_WAY = (aiohttp.ClientError, HttpProcessingError, OSError)
-_FOREIGN = (*_ON_THE_WAY, ValueError)
+_FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+_ON_THE_WAY = (aiohttp.ClientError, HttpProcessingError, OSError, asyncio.CancelledError)
 _RESET = frozenset((errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED))
 
 
@@ -149,10 +150,9 @@ class Transport:
         patience = aiohttp.ClientTimeout(total=None, sock_connect=self._connect, sock_read=idle)
         headers = self._auth.headers(self._auth.scheme) if with_key else {}
         options = self._options(headers, patience)
-        try:
-            return Stream(await self._session("reads").get(url, **options), self)
-        except _FOREIGN as error:
-            self.fail(error, "download")
+        session = self._session("reads")
+        with self.border("download"):
+            return Stream(await session.get(url, **options), self)
 
     async def aclose(self) -> None:
         """Close what is ours, even if cancelled; a borrowed session stays open. Idempotent."""
@@ -179,8 +179,20 @@ class Transport:
                 "the session belongs to another event loop; make one session in each loop"
             )
 
-    def fail(self, error: Exception, endpoint: str) -> NoReturn:
-        """Raise our error for a foreign one."""
+    @contextmanager
+    def border(self, endpoint: str) -> Iterator[None]:
+        """Let no foreign error out: what is raised inside becomes an error of ours."""
+        try:
+            yield
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            self._fail(error, endpoint)  # a pool that is closed cancels whoever waits in it
+        except _FOREIGN as error:
+            self._fail(error, endpoint)
+
+    def _fail(self, error: BaseException, endpoint: str) -> NoReturn:
         _forget_frames(error)
         if self.closed:
             raise ClosedError("the session was closed meanwhile") from error
@@ -202,11 +214,9 @@ class Transport:
         session = self._session("reads" if mark is None else "submits")
         started = time.perf_counter()
         self.requests += 1
-        try:
+        with self.border(request.endpoint):
             async with session.request(request.method, url, data=data, **options) as response:
                 content = await _read(response, request)
-        except _FOREIGN as error:
-            self.fail(error, request.endpoint)
         status, spent = response.status, time.perf_counter() - started
         _log.debug("%s: %d, %d bytes, %.3f s", request.endpoint, status, len(content), spent)
         shown = content if status == 200 else self._auth.redact(content)
@@ -262,10 +272,8 @@ class Stream:
         Raises:
             TransportError: It was cut off.
         """
-        try:
+        with self._transport.border("download"):
             return await self._response.content.readany()
-        except _FOREIGN as error:
-            self._transport.fail(error, "download")
 
     def close(self) -> None:
         """Drop the connection, read to the end or not."""
@@ -305,7 +313,7 @@ async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:
     return b"".join(pieces)
 
 
-def _kind(error: Exception) -> type[TransportError]:
+def _kind(error: BaseException) -> type[TransportError]:
     reset = isinstance(error, OSError) and error.errno in _RESET
     cut_off = reset or isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError)
     return CutOffError if cut_off else TransportError
