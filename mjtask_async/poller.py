@@ -160,6 +160,8 @@ class Poller(Generic[T]):
         self.tracker.discard(task_id)
         self._losing.pop(task_id, None)
         self._answers.pop(task_id, None)
+        if not self.consumers:
+            self._rearm()  # which disarms
 
     def _deliver(self, update: TaskUpdate[T] | None) -> None:
         if update is not None:
@@ -178,9 +180,10 @@ class Poller(Generic[T]):
                 return
             self._timer.cancel()
             self._timer = None
-        if at is not None and self._loop is not None:
-            at = max(at, self._loop.time())
-            self._timer = self._loop.call_at(at, self._turn, context=self._context)
+        if at is not None:
+            loop = asyncio.get_running_loop()
+            at = max(at, loop.time())
+            self._timer = loop.call_at(at, self._turn, context=self._context)
 
     def _next_at(self) -> float | None:
         if not self.consumers:
@@ -193,9 +196,7 @@ class Poller(Generic[T]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.closed or self._loop is None:
-            return
-        now = self._loop.time()
+        now = asyncio.get_running_loop().time()
         for expired in self.consumers.expired(now):
             self._expire(expired)
         for ask in self.schedule.due(now):
@@ -213,8 +214,7 @@ class Poller(Generic[T]):
             self._fail_all(error)  # a bug of ours must not look like silence
 
     async def _poll(self, ask: Ask) -> None:
-        assert self._loop is not None  # noqa: S101 -- the timer runs on it
-        look = Look(self._loop.time(), time.time(), "poll")
+        look = Look(asyncio.get_running_loop().time(), time.time(), "poll")
         self.polls += 1
         try:
             rows = await self._session._poll(ask.ids, self._answers.get(ask.ids[0]))
@@ -238,8 +238,7 @@ class Poller(Generic[T]):
             self.consumers.confirm(update)
 
     def _failed(self, ask: Ask, look: Look, error: MJTaskError) -> None:
-        assert self._loop is not None  # noqa: S101 -- the timer runs on it
-        now = self._loop.time()
+        now = asyncio.get_running_loop().time()
         self._trouble = error
         if isinstance(error, ClosedError | ConfigurationError):
             self._fail_all(error)
@@ -317,8 +316,8 @@ class Poller(Generic[T]):
 
     async def _confirm(self, ask: Ask) -> None:
         """Ask for one task that the lists no longer hold."""
-        assert self._loop is not None  # noqa: S101 -- the timer runs on it
-        look = Look(self._loop.time(), time.time(), "fetch")
+        now = asyncio.get_running_loop().time
+        look = Look(now(), time.time(), "fetch")
         task_id = ask.ids[0]
         self.confirmations += 1
         found, lost = None, False
@@ -336,7 +335,7 @@ class Poller(Generic[T]):
             if lost and expired.inbox.open.get(task_id) is expired.joined:
                 self._finish(expired, UpdateKind.LOST, "fetch", look.observed_at)
             else:
-                self.consumers.spare(expired, self._loop.time() + self.schedule.interval)
+                self.consumers.spare(expired, now() + self.schedule.interval)
         self._turn()
 
 

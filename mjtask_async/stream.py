@@ -85,11 +85,9 @@ class Inbox(Generic[T]):
         self._slots.pop(task_id, None)
         self._woken.set()
 
-    def take(self) -> TaskUpdate[T] | None:
-        """Take the update that has waited longest, if there is one."""
-        for task_id in self._slots:
-            return self._slots.pop(task_id)
-        return None
+    def take(self) -> TaskUpdate[T]:
+        """Take the update that has waited longest; `news` says that there is one."""
+        return self._slots.pop(next(iter(self._slots)))
 
     def take_all(self) -> list[TaskUpdate[T]]:
         """Take everything pending."""
@@ -190,10 +188,8 @@ class TaskStream(Generic[T]):
             ClosedError: The stream, its watcher or the session was closed before the end.
         """
         try:
-            while await self._inbox.news():
-                update = self._inbox.take()
-                if update is not None:
-                    return update
+            if await self._inbox.news():
+                return self._inbox.take()
         finally:
             del self  # a traceback that somebody keeps must not keep the stream
         raise StopAsyncIteration

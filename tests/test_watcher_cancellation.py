@@ -1,6 +1,7 @@
 """Cancelled anywhere, watching leaves nothing behind (rules 13, 20, 21)."""
 
 import asyncio
+
 import pytest
 
 from mjtask_async import MJSession, Task, TaskWatcher

@@ -5,8 +5,8 @@ from math import ceil
 
 import pytest
 
-from mjtask_async import Task, TaskUpdate, TaskWatcher, UpdateKind
-from mjtask_async.simulator import Fault
+from mjtask_async import MJSession, Task, TaskUpdate, TaskWatcher, UpdateKind
+from mjtask_async.simulator import Fault, Simulator
 
 from .support_watch import (
     LIST,
@@ -237,3 +237,54 @@ async def test_requests_stop_when_all_consumers_leave_each_in_its_own_way() -> N
         assert len(sim.requests) == before
         assert watcher.statistics().watched == 0
         assert watcher.statistics().consumers == 0
+
+
+async def test_an_id_that_leaves_while_it_is_asked_for_and_comes_back_is_told_again() -> None:
+    async with watching() as (sim, _, watcher):
+        ids = ids_of(2)
+        for task_id in ids:
+            sim.plant(task_id, frozen(progress="30%"))
+        stream = watcher.watch(*ids)
+        assert len(await stream.next_batch()) == 2
+        sim.script(LIST, Fault.slow(5))
+        await asyncio.sleep(3)
+        stream.discard(ids[0])
+        await asyncio.sleep(2)
+        stream.add(ids[0])
+        again = await anext(stream)
+        await asyncio.sleep(30)
+
+        assert (again.task_id, again.percent, again.sequence) == (ids[0], 30, 1)
+        assert all(len(each) == 1 for each in ticks(sim).values())
+
+
+async def test_an_answer_for_an_id_that_has_left_meanwhile_still_serves_the_others() -> None:
+    async with watching() as (sim, _, watcher):
+        ids = ids_of(2)
+        for task_id in ids:
+            sim.plant(task_id, life(3))
+        sim.script(LIST, Fault.slow(1))
+        stream = watcher.watch(*ids)
+        await asyncio.sleep(0.5)
+        stream.discard(ids[0])
+        seen = [update.task_id async for update in stream]
+
+        assert set(seen) == {ids[1]}
+
+
+async def test_an_error_of_the_callers_own_task_type_reaches_the_consumer() -> None:
+    class Picky(Task, frozen=True):
+        def __post_init__(self) -> None:
+            if self.status:
+                raise RuntimeError("my own bug")
+
+    async with (
+        Simulator(profile="novicezk") as sim,
+        MJSession(sim.base_url, sim.api_key, auth="secret", task_type=Picky) as session,
+        TaskWatcher(session) as watcher,
+    ):
+        task_id = ids_of(1)[0]
+        sim.plant(task_id, frozen())
+        stream = watcher.watch(task_id)
+        with pytest.raises(RuntimeError, match="my own bug"):
+            await anext(stream)
