@@ -13,21 +13,29 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpProcessingError
 from aiohttp.payload import Payload
+from msgspec.structs import replace
 from yarl import URL
 
 from ._core.auth import Auth
 from ._core.decode import is_page
 from ._core.wire import Answer, Request
-from .errors import ClosedError, ConfigurationError, ProtocolError, TransportError
+from .errors import (
+    ClosedError,
+    ConfigurationError,
+    MJTaskError,
+    ProtocolError,
+    TransportError,
+)
 
+R = TypeVar("R")
 _log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
 _SAID: tuple[tuple[type[BaseException], str], ...] = (
@@ -163,6 +171,28 @@ class Transport:
             finally:
                 await self.aclose()
 
+    def understood(self, answer: Answer, understand: Callable[[Answer], R]) -> R:
+        """Read an answer; if that fails, say why without the key that the answer may echo."""
+        try:
+            return understand(answer)
+        except MJTaskError:
+            blotted = self.blotted(answer)
+            if blotted is answer:
+                raise
+        return understand(blotted)
+
+    def blotted(self, answer: Answer) -> Answer:
+        """Take the key out of an answer whose words will be shown."""
+        body = self._auth.redact(answer.body)
+        headers = {name.lower(): self.shown(value) for name, value in answer.headers.items()}
+        if body == answer.body and list(headers.values()) == list(answer.headers.values()):
+            return answer
+        return replace(answer, body=body, headers=headers)
+
+    def shown(self, text: object) -> str:
+        """Write something that may hold the key without it."""
+        return self._auth.redact(str(text).encode(errors="replace")).decode()
+
     def check_usable(self) -> None:
         """Check that the session is open and this is its event loop.
 
@@ -197,7 +227,7 @@ class Transport:
         if self.closed:
             raise ClosedError("the session was closed meanwhile") from error
         words = next((words for kind, words in _SAID if isinstance(error, kind)), "no answer")
-        detail = self._auth.redact(str(error).encode(errors="replace")).decode()
+        detail = self.shown(error)
         if isinstance(error, aiohttp.InvalidURL) or not isinstance(error, _ON_THE_WAY):
             raise ConfigurationError(f"the request cannot be sent: {detail}") from error
         _log.debug("%s: %s", endpoint, words)
@@ -219,8 +249,8 @@ class Transport:
                 content = await _read(response, request)
         status, spent = response.status, time.perf_counter() - started
         _log.debug("%s: %d, %d bytes, %.3f s", request.endpoint, status, len(content), spent)
-        shown = content if status == 200 else self._auth.redact(content)
-        return Answer(status, response.headers, shown, request.endpoint, time.time())
+        answer = Answer(status, response.headers, content, request.endpoint, time.time())
+        return answer if status == 200 else self.blotted(answer)
 
     def _headers(self, request: Request, scheme: str) -> dict[str, str]:
         headers = {"Accept": "application/json", **self._auth.headers(scheme)}

@@ -41,7 +41,7 @@ async def download(
     idle: float,
 ) -> list[Path]:
     """Bring all links of ``source`` home; see `MJSession.download`."""
-    links = _links(source)
+    links = [_checked(transport, link) for link in _links(source)]
     into = Path(dest)
     named = not os.fspath(dest).endswith(("/", os.sep)) and not await _on_disk(into.is_dir)
     folder = into.parent if named else into
@@ -61,9 +61,9 @@ def _name(into: Path | None, source: Task | str, link: URL, number: int) -> str:
     return safe_name(source.id if isinstance(source, Task) else Path(link.path).stem) + end
 
 
-def _links(source: Task | str) -> list[URL]:
+def _links(source: Task | str) -> list[str]:
     if isinstance(source, str):
-        return [_checked(source)]
+        return [source]
     videos = [media.url for media in source.video_urls or () if media.url]
     pictures = [media.url for media in source.image_urls or () if media.url]
     links = (
@@ -74,17 +74,18 @@ def _links(source: Task | str) -> list[URL]:
     )
     if not links:
         raise DownloadError(f"task {source.id} has no picture; has it succeeded?")
-    return [_checked(link) for link in links]
+    return links
 
 
-def _checked(link: str, base: URL | None = None) -> URL:
+def _checked(transport: Transport, link: str, base: URL | None = None) -> URL:
     """Keep a link as it is, query included: signatures stand there (contract Q14)."""
     try:
         plain = link.isascii() and link.isprintable() and " " not in link
         url = URL(link, encoded=plain)
         return check_address(base.join(url) if base else url)
     except ValueError:
-        raise DownloadError(f"{link[:200]!r} is no http(s) link", url=link) from None
+        shown = transport.shown(link)
+        raise DownloadError(f"{shown[:200]!r} is no http(s) link", url=shown) from None
 
 
 def _addresses(transport: Transport, link: URL) -> list[URL]:
@@ -157,7 +158,7 @@ async def _bring(transport: Transport, addresses: list[URL], target: _Target, id
 async def _bring_from(transport: Transport, url: URL, target: _Target, idle: float) -> Path:
     stream = await _follow(transport, url, idle)
     try:
-        suffix = await _copy(stream, target, url)
+        suffix = await _copy(transport, stream, target, transport.shown(url))
         return await _on_disk(target.finish, suffix)
     finally:
         stream.close()
@@ -171,34 +172,35 @@ async def _follow(transport: Transport, url: URL, idle: float) -> Stream:
         if stream.status not in _REDIRECTS:
             break
         stream.close()
-        url = _checked(stream.headers.get("location", ""), url)
+        url = _checked(transport, stream.headers.get("location", ""), url)
     else:
-        raise DownloadError(f"more than {REDIRECTS} redirects", url=str(url))
+        raise DownloadError(f"more than {REDIRECTS} redirects", url=transport.shown(url))
     if stream.status != 200:
         stream.close()
-        raise _refused(url, stream.status)
+        raise _refused(url, transport.shown(url), stream.status)
     return stream
 
 
-def _refused(url: URL, status: int) -> DownloadError:
+def _refused(url: URL, shown: str, status: int) -> DownloadError:
     if status in _GONE and ("ex" in url.query or status == 410):
         message = "the link has expired; fetch the task again for a fresh one"
-        return ImageExpiredError(message, url=str(url), status=status)
-    return DownloadError(f"the picture's server answers HTTP {status}", url=str(url), status=status)
+        return ImageExpiredError(message, url=shown, status=status)
+    return DownloadError(f"the picture's server answers HTTP {status}", url=shown, status=status)
 
 
-async def _copy(stream: Stream, target: _Target, url: URL) -> str:
+async def _copy(transport: Transport, stream: Stream, target: _Target, url: str) -> str:
     """Write what comes, block by block; say what it is."""
     block, size = await _block(stream), 0
     suffix = suffix_of(block[:HEAD])
     if suffix is None:
-        raise DownloadError(f"not a picture: it begins with {block[:HEAD]!r}", url=str(url))
+        head = transport.shown(block[:1024].decode("latin-1"))[:HEAD]
+        raise DownloadError(f"not a picture: it begins with {head!r}", url=url)
     limit = LARGEST_VIDEO if suffix in VIDEOS else LARGEST_IMAGE
     await _on_disk(target.begin, suffix)
     while block:
         size += len(block)
         if size > limit:
-            raise DownloadError(f"larger than {limit} bytes", url=str(url))
+            raise DownloadError(f"larger than {limit} bytes", url=url)
         await _on_disk(target.append, block)
         block = await _block(stream)
     return suffix

@@ -243,7 +243,9 @@ class MJSession(Submits, Generic[T]):
         except CutOffError:
             self._retries += 1
             answer = await self._transport.send(request, timeout=self._timeouts.read)
-        return answers.read_rows(answer, self._decoder, self._reader, last)
+        return self._transport.understood(
+            answer, lambda a: answers.read_rows(a, self._decoder, self._reader, last)
+        )
 
     def _check_usable(self) -> None:
         self._transport.check_usable()
@@ -258,7 +260,8 @@ class MJSession(Submits, Generic[T]):
         attempt = 1
         while True:
             try:
-                return understand(await self._transport.send(request, timeout=patience))
+                answer = await self._transport.send(request, timeout=patience)
+                return self._transport.understood(answer, understand)
             except MJTaskError as error:
                 delay = read_delay(error, attempt, random.random())  # noqa: S311 -- jitter
                 if delay is None or attempt >= self._attempts:

@@ -106,6 +106,9 @@ class Submits:
             result.__cause__ = error
         else:
             result = submit.outcome(answer, state=state, sent_at=sent_at)
+            if not isinstance(result, Submission):  # say why without the key it may echo
+                answer = self._transport.blotted(answer)
+                result = submit.outcome(answer, state=state, sent_at=sent_at)
         self._uncertain += isinstance(result, SubmitUncertainError)
         return result
 
