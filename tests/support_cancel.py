@@ -70,8 +70,8 @@ async def _cancel_once(
             await _settle(before, what)
         finally:
             loop.set_exception_handler(None)
-    assert [str(each.message) for each in warned] == [], what
-    assert trouble == [], what
+    found = [str(each.message) for each in warned] + [str(each) for each in trouble]
+    assert found == [], f"{what}: {found}"
     if check is not None:
         await check()
     return reached
