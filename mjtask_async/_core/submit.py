@@ -41,6 +41,8 @@ _MAYBE_RUNNING = (
     b"empty_response_body",
 )
 _RELAY_TROUBLE = 5
+_RELAY_CODES = frozenset((4, _RELAY_TROUBLE, 30))
+"""What a relay's own answer may have (contract 4.1, E2)."""
 _NEEDS_MODAL = 21
 _QUEUED_BEHIND = re.compile(r"前面还有\s*(\d{1,9})\s*个")
 _QUEUE_WORDS = ("队列", "并发", "queue full")
@@ -134,13 +136,15 @@ def _is_refused(answer: Answer, envelope: Envelope) -> bool:
     status = answer.status
     if envelope.code in _REFUSED and status < 500:
         return True
-    if envelope.kind == "internal_error" and envelope.code in _REFUSED | {_RELAY_TROUBLE}:
+    if envelope.kind == "internal_error" and envelope.code in _RELAY_CODES:
         return True
     if status < 300:
         return status == 200 and is_page(answer.body)
     if status < 500:
         return status != 408
-    return status == 503 and (envelope.has_error_object or "retryAfter" in envelope.value)
+    return status == 503 and (
+        envelope.has_error_object or envelope.value.keys() >= {"error", "retryAfter"}
+    )
 
 
 def _refused(answer: Answer, envelope: Envelope) -> MJTaskError:
