@@ -113,6 +113,8 @@ class Transport:
         self._own: dict[str, aiohttp.ClientSession] = {}
         if http is not None:
             _check_borrowed(http)
+        if proxy is not None:
+            _check_proxy(proxy)
 
     def __repr__(self) -> str:
         return f"{self.root} {self._auth!r} {'closed' if self.closed else 'open'}"
@@ -327,6 +329,14 @@ def _origin(root: str) -> URL:
         return check_address(URL(root)).origin()
     except ValueError as error:
         raise ConfigurationError(f"base_url is no address of a server: {error}") from None
+
+
+def _check_proxy(proxy: str) -> None:
+    try:
+        check_address(URL(proxy).with_user(None))
+    except ValueError:
+        message = "proxy is no address of an HTTP proxy, such as http://127.0.0.1:8080"
+        raise ConfigurationError(message) from None
 
 
 async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:
