@@ -75,15 +75,16 @@ class Server:
     def __init__(self, *answers: Answer, reads: str | int = "all") -> None:
         self.requests: list[Got] = []
         self.connections = 0
-        self.open = 0
         self.base_url = ""
         self._answers = list(answers)
         self._reads = reads
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lines: set[_Line] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=2**26)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connected, "127.0.0.1", 0)
         self.base_url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
@@ -110,6 +111,15 @@ class Server:
     def bodies(self) -> list[Any]:
         return [got.json for got in self.requests]
 
+    @property
+    def open(self) -> int:
+        """How many clients have not hung up."""
+        return len(self._lines)
+
+    def _connected(self) -> "_Line":
+        reader = asyncio.StreamReader(limit=2**26)
+        return _Line(self._lines, reader, self._accept)
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served = asyncio.ensure_future(self._serve(reader, writer))
         self._tasks.add(served)
@@ -117,20 +127,22 @@ class Server:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self.open += 1
         try:
-            while await self._one(reader, writer, self.connections):
+            number = self.connections
+            while await self._one(reader, writer, number):
                 pass
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client has left
         finally:
-            self.open -= 1
             writer.transport.abort()
 
     async def _one(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int
     ) -> bool:
         if self._reads == "nothing":
+            first = self._answers[0]
+            writer.write(first if isinstance(first, bytes) else b"")
+            await writer.drain()
             return False
         got = await self._read(reader, connection)
         self.requests.append(got)
@@ -158,6 +170,31 @@ class Server:
             length = min(length, 0 if self._reads == "head" else int(self._reads))
         body = await reader.readexactly(length)
         return Got(method, path, headers, body, connection)
+
+
+class _Line(asyncio.StreamReaderProtocol):
+    """A connection that knows when its client hangs up, read or not."""
+
+    def __init__(
+        self,
+        lines: "set[_Line]",
+        reader: asyncio.StreamReader,
+        accept: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None],
+    ) -> None:
+        super().__init__(reader, accept)
+        self._lines = lines
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._lines.add(self)
+        super().connection_made(transport)
+
+    def eof_received(self) -> bool | None:
+        self._lines.discard(self)
+        return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lines.discard(self)
+        super().connection_lost(exc)
 
 
 def closed_port() -> int:
