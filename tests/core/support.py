@@ -1,15 +1,17 @@
 """What the core's tests share: tasks, answers and the recorded samples."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 
-from mjtask_async import Task
+from mjtask_async import Task, TaskUpdate
 from mjtask_async._core.decode import TaskDecoder
-from mjtask_async._core.tracker import Look
+from mjtask_async._core.rows import Rows
+from mjtask_async._core.tracker import Look, Tracker
 from mjtask_async._core.wire import Answer
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -62,7 +64,7 @@ def task(status: str | None = "IN_PROGRESS", progress: str | None = None, **fiel
 def answer(
     body: object = b"", status: int = 200, endpoint: str = "GET /mj/x", **headers: str
 ) -> Answer:
-    text = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status, named, text, endpoint)
 
@@ -73,3 +75,17 @@ def decoder() -> TaskDecoder[Task]:
 
 def look(at: float, source: str = "poll") -> Look:
     return Look(at, 1_700_000_000 + at, source)
+
+
+def polled(
+    tracker: Tracker[Task],
+    ids: Sequence[str],
+    rows: Sequence[Task],
+    when: Look,
+    changed: Sequence[Task] | None = None,
+) -> list[TaskUpdate[Task]]:
+    """Merge a poll's answer, of which only ``changed`` differs from the last one."""
+    answer = Rows.of(tuple(ids), rows)
+    if changed is not None:
+        answer.changed = [row.id for row in changed if row.id in answer.wanted]
+    return tracker.polled(answer, when)

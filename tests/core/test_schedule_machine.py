@@ -125,14 +125,12 @@ class Scheduling(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         """Let time pass, with a timer that goes off when the schedule says."""
         until = self.now + seconds
-        for _ in range(200):
-            at = self.made.next_at()
-            if at is None or at > until:
-                break
+        turns = 0
+        while (at := self.made.next_at()) is not None and at <= until:
             self.now = max(self.now, at)
             self.turn()
-        else:
-            raise AssertionError("the timer never comes to rest")
+            turns += 1
+            assert turns < 200  # or the timer never comes to rest
         self.now = until
 
     @rule(seconds=st.sampled_from([0.2, 4.0, 10.0]))
