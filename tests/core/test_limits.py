@@ -1,4 +1,3 @@
-import itertools
 from collections.abc import Iterator
 from math import inf, nan
 
@@ -255,8 +254,10 @@ class History:
 def looks(limits: WatchLimits, history: History, joined: Joined) -> Iterator[tuple[float, Expiry]]:
     """Look again whenever told to, and only then."""
     now = joined.at
-    for turn in itertools.count():
-        assert turn < 5000
+    turns = 0
+    while True:
+        turns += 1
+        assert turns < 5000
         expiry = check(limits, joined, history.track, now)
         yield now, expiry
         if expiry.limit is not None or expiry.at > joined.at + 500.0:

@@ -173,8 +173,6 @@ class Scheduling(RuleBasedStateMachine):
         return under_way | {task_id for lot in self.queue for task_id in lot.ids}
 
     def expected_next(self) -> float | None:
-        if self.queue and len(self.sent) < LIMIT:
-            return -inf
         busy = self.busy()
         times = [at for lot, at in self.waiting if busy.isdisjoint(lot.ids)]
         times += [self.tick] if self.ids and not self.queue else []
@@ -237,6 +235,22 @@ class Scheduling(RuleBasedStateMachine):
         if not lot.ids or not lot.requests:
             self.queue.pop(0)
         self.sent.append((ask, lot, self.now))
+
+
+def test_a_run_by_hand_uses_every_rule() -> None:
+    run = Scheduling()
+    for number in range(9):
+        run.add(f"t{number}", early=number > 6)
+    run.wait(4.0)
+    run.discard("t8")
+    run.stall(10.0)
+    for ask, lot, at in list(run.sent):
+        run.made.answered(ask)
+        run.sent.remove((ask, lot, at))
+        run.turn()
+        run.the_timer_is_set_to_what_is_due()
+    run.all_ids_are_known()
+    run.teardown()
 
 
 Scheduling.TestCase.settings = settings(max_examples=150, stateful_step_count=60)
