@@ -111,6 +111,7 @@ class Transport:
         self._proxy = proxy
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own: dict[str, aiohttp.ClientSession] = {}
+        self.answering: set[aiohttp.ClientResponse] = set()
         if http is not None:
             _check_borrowed(http)
         if proxy is not None:
@@ -162,11 +163,13 @@ class Transport:
         options = self._options(headers, patience)
         session = self._session("reads")
         with self.border("download"):
-            return Stream(await session.get(url, **options), self)
+            return Stream(await session.get(url, **options), self, idle)
 
     async def aclose(self) -> None:
         """Close what is ours, even if cancelled; a borrowed session stays open. Idempotent."""
         self.closed = True
+        while self.answering:
+            self.answering.pop().close()  # or aiohttp lets its reader wait for ever
         if self._own:
             try:
                 await self._own.popitem()[1].close()
@@ -248,7 +251,11 @@ class Transport:
         self.requests += 1
         with self.border(request.endpoint):
             async with session.request(request.method, url, data=data, **options) as response:
-                content = await _read(response, request)
+                self.answering.add(response)
+                try:
+                    content = await _read(response, request)
+                finally:
+                    self.answering.discard(response)
         status, spent = response.status, time.perf_counter() - started
         _log.debug("%s: %d, %d bytes, %.3f s", request.endpoint, status, len(content), spent)
         answer = Answer(status, response.headers, content, request.endpoint, time.time())
@@ -292,11 +299,13 @@ class Stream:
         headers: The answer's.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, transport: Transport) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, transport: Transport, idle: float) -> None:
+        transport.answering.add(response)
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._transport = transport
+        self._idle = idle
 
     async def read(self) -> bytes:
         """Read the next piece; empty at the end.
@@ -305,10 +314,12 @@ class Stream:
             TransportError: It was cut off.
         """
         with self._transport.border("download"):
-            return await self._response.content.readany()
+            async with asyncio.timeout(self._idle):
+                return await self._response.content.readany()
 
     def close(self) -> None:
         """Drop the connection, read to the end or not."""
+        self._transport.answering.discard(self._response)
         self._response.close()
 
 
