@@ -102,6 +102,11 @@ class Server:
         for _ in range(5):
             await asyncio.sleep(0)
 
+    def push(self, content: bytes) -> None:
+        """Send something more over each connection."""
+        for line in self._lines:
+            line.transport.write(content)
+
     async def stop_listening(self) -> None:
         """Accept no more connections; those that are open stay."""
         assert self._server is not None
@@ -185,6 +190,8 @@ class _Line(asyncio.StreamReaderProtocol):
         self._lines = lines
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
         self._lines.add(self)
         super().connection_made(transport)
 

@@ -293,6 +293,21 @@ async def test_closing_ends_the_requests_under_way() -> None:
         assert session.statistics().uncertain == 1
 
 
+async def test_closing_ends_answers_under_way_at_once() -> None:
+    async with asking(reply(200, b"[", length=9)) as (server, session):
+        calls = [
+            asyncio.ensure_future(session.list_by_condition(["1"])),
+            asyncio.ensure_future(session.imagine("a cat")),
+        ]
+        await asyncio.sleep(1)
+        assert len(server.requests) == 2
+        watch = Stopwatch()
+        await session.aclose()
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(end) for end in ends] == [ClosedError, SubmitUncertainError]
+        assert watch.seconds == 0
+
+
 @pytest.mark.parametrize("what", ["reads", "submits"])
 async def test_closing_ends_those_who_wait_for_a_connection(what: str) -> None:
     async with asking(never) as (server, session):
