@@ -217,7 +217,7 @@ class Poller(Generic[T]):
         look = Look(asyncio.get_running_loop().time(), time.time(), "poll")
         self.polls += 1
         try:
-            rows = await self._session._poll(ask.ids, self._answers.get(ask.ids[0]))
+            rows = await self._session._poll(ask.ids, self._answers.pop(ask.ids[0], None))
         except MJTaskError as error:
             self.polls_failed += 1
             self._failed(ask, look, error)
@@ -229,7 +229,7 @@ class Poller(Generic[T]):
     def _polled(self, ask: Ask, rows: Rows[T], look: Look) -> None:
         if ask.ids[0] in self.consumers:
             self._answers[ask.ids[0]] = rows
-        updates = self.tracker.polled(ask.ids, rows.tasks, look, rows.changed)
+        updates = self.tracker.polled(rows, look)
         if updates:
             self.last_change_at = look.observed_at
         for update in updates:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar, overload
@@ -232,7 +232,7 @@ class MJSession(Submits, Generic[T]):
     def _decode(self, body: bytes) -> T:
         return answers.read_pushed(body, self._decoder)
 
-    async def _poll(self, ids: Sequence[str], last: Rows[T] | None) -> Rows[T]:
+    async def _poll(self, ids: tuple[str, ...], last: Rows[T] | None) -> Rows[T]:
         """Ask once for clean ids: rows in any order, some ids twice, others missing.
 
         Only a connection that ended before the first byte of the answer is tried again.
@@ -244,7 +244,7 @@ class MJSession(Submits, Generic[T]):
             self._retries += 1
             answer = await self._transport.send(request, timeout=self._timeouts.read)
         return self._transport.understood(
-            answer, lambda a: answers.read_rows(a, self._decoder, self._reader, last)
+            answer, lambda a: answers.read_rows(a, self._decoder, self._reader, ids, last)
         )
 
     def _check_usable(self) -> None:

@@ -136,20 +136,23 @@ def read_tasks(answer: Answer, decoder: TaskDecoder[T]) -> list[T]:
 
 
 def read_rows(
-    answer: Answer, decoder: TaskDecoder[T], reader: RowReader[T], last: Rows[T] | None
+    answer: Answer,
+    decoder: TaskDecoder[T],
+    reader: RowReader[T],
+    asked: tuple[str, ...],
+    last: Rows[T] | None,
 ) -> Rows[T]:
-    """Read the answer to a poll.
+    """Read the answer to a poll for the ids ``asked``.
 
     Raises:
         RequestError: It is no list of tasks.
     """
     if answer.status == 200:
         with suppress(ValueError):
-            rows = reader.read(answer.body, last)
+            rows = reader.read(asked, answer.body, last)
             if rows is not None:
                 return rows
-    tasks = read_tasks(answer, decoder)
-    return Rows(answer.body, (), tasks, tasks)
+    return Rows.of(asked, read_tasks(answer, decoder))
 
 
 def read_pushed(body: bytes, decoder: TaskDecoder[T]) -> T:

@@ -21,6 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..models import Submission, T, Task, TaskPhase, TaskUpdate, UpdateKind
+from .rows import Rows
 
 WAITING, NEEDS_INPUT, RUNNING = TaskPhase.WAITING, TaskPhase.NEEDS_INPUT, TaskPhase.RUNNING
 SUCCEEDED, FAILED, CANCELLED = TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.CANCELLED
@@ -178,32 +179,16 @@ class Tracker(Generic[T]):
         self._doubted.add(task.id)  # the next poll may show less, and what it showed before
         return _merge(track, task, look, (task,))
 
-    def polled(
-        self,
-        ids: Sequence[str],
-        rows: Sequence[T],
-        look: Look,
-        changed: Sequence[T] | None = None,
-    ) -> list[TaskUpdate[T]]:
-        """Merge a poll's answer.
-
-        Args:
-            ids: What was asked for.
-            rows: What came back.
-            look: When.
-            changed: The rows that differ from the last answer's; None: all of them.
-        """
-        found = {row.id: row for row in rows}
-        twins = _twins(rows) if len(found) != len(rows) else {}
-        asked = frozenset(ids)
-        for task_id in asked.difference(found):
+    def polled(self, rows: Rows[T], look: Look) -> list[TaskUpdate[T]]:
+        """Merge a poll's answer."""
+        for task_id in rows.absent:
             self._missed(task_id, look)
-        fresh = {row.id for row in (rows if changed is None else changed)}
-        fresh |= self._doubted & asked
+        fresh = dict.fromkeys(rows.changed)
+        if self._doubted:
+            fresh |= dict.fromkeys(sorted(self._doubted & rows.wanted - rows.absent))
         seen = [
-            self._seen(track, twins.get(task_id) or (found[task_id],), look)
-            for task_id in ids
-            if task_id in fresh and task_id in found
+            self._seen(track, rows.twins.get(task_id) or (rows.tasks[task_id],), look)
+            for task_id in fresh
             if (track := self.tracks.get(task_id)) is not None
         ]
         return [update for update in seen if update is not None]
@@ -244,14 +229,6 @@ class Tracker(Generic[T]):
             if track is not None and track.outage_since is None:
                 track.outage_since = now
                 self._doubted.add(task_id)
-
-
-def _twins(rows: Iterable[T]) -> dict[str, tuple[T, ...]]:
-    """Find the ids that have several rows: relays keep two after a modal (contract Q7)."""
-    grouped: dict[str, list[T]] = {}
-    for row in rows:
-        grouped.setdefault(row.id, []).append(row)
-    return {task_id: tuple(several) for task_id, several in grouped.items() if len(several) > 1}
 
 
 def _answered(track: Track[T], look: Look) -> None:

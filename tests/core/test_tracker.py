@@ -6,7 +6,7 @@ import pytest
 from mjtask_async import Submission, Task, TaskPhase, TaskUpdate, UpdateKind
 from mjtask_async._core.tracker import MOVES, Move, Track, Tracker, fold, most_advanced
 
-from .support import look, task
+from .support import look, polled, task
 
 WAITING, RUNNING = TaskPhase.WAITING, TaskPhase.RUNNING
 FINAL = {TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.CANCELLED}
@@ -30,7 +30,7 @@ def polls(
         rows = [] if step is None else [step]
         changed = rows if step != last else []
         last = step
-        found = tracker.polled(["1"], rows, look(start + 10.0 * number), changed)
+        found = polled(tracker, ["1"], rows, look(start + 10.0 * number), changed)
         yield found[0] if found else None
 
 
@@ -241,7 +241,7 @@ def test_only_polls_make_a_restart(source: str) -> None:
 def test_a_quiet_row_takes_back_what_another_source_claimed() -> None:
     tracker, _ = watched(ROW_10)
     tracker.sight(ROW_50, look(11.0, "webhook"))
-    updates = [tracker.polled(["1"], [ROW_10], look(at), []) for at in (20.0, 30.0)]
+    updates = [polled(tracker, ["1"], [ROW_10], look(at), []) for at in (20.0, 30.0)]
 
     assert [[update.percent for update in found] for found in updates] == [[], [10]]
 
@@ -250,8 +250,8 @@ def test_a_poll_that_was_overtaken_is_looked_at_again() -> None:
     tracker, _ = watched(task("SUBMITTED"))
     tracker.sight(ROW_10, look(21.0, "webhook"))
 
-    assert tracker.polled(["1"], [ROW_50], look(20.0), [ROW_50]) == []
-    (update,) = tracker.polled(["1"], [ROW_50], look(23.0), [])
+    assert polled(tracker, ["1"], [ROW_50], look(20.0), [ROW_50]) == []
+    (update,) = polled(tracker, ["1"], [ROW_50], look(23.0), [])
     assert update.percent == 50
 
 
@@ -306,7 +306,7 @@ def test_modal_beside_another_row_is_answered_already() -> None:
     tracker: Tracker[Task] = Tracker()
     tracker.add("1", 0.0)
     rows = [task("MODAL", ""), task("", "0%", action="MODAL")]
-    found = [tracker.polled(["1"], rows, look(at)) for at in (10.0, 20.0)]
+    found = [polled(tracker, ["1"], rows, look(at)) for at in (10.0, 20.0)]
 
     assert [[update.kind for update in updates] for updates in found] == [[PROGRESS], []]
     assert tracker.take_confirmed() == []
@@ -334,7 +334,7 @@ def test_of_two_rows_the_more_advanced_counts() -> None:
     for rows in ([MODAL, done], [done, MODAL]):
         tracker: Tracker[Task] = Tracker()
         tracker.add("1", 0.0)
-        (update,) = tracker.polled(["1"], rows, look(10.0))
+        (update,) = polled(tracker, ["1"], rows, look(10.0))
 
         assert (update.kind, update.task) == (SUCCEEDED, done)
 
@@ -515,8 +515,8 @@ def test_nobody_hears_of_a_task_that_is_not_tracked() -> None:
 
     assert tracker.sight(ROW_50, look(15.0)) is None
     assert tracker.found(ROW_50, look(15.0)) is None
-    assert tracker.polled(["1"], [ROW_50], look(20.0)) == []
-    assert tracker.polled(["1"], [], look(20.0)) == []
+    assert polled(tracker, ["1"], [ROW_50], look(20.0)) == []
+    assert polled(tracker, ["1"], [], look(20.0)) == []
     tracker.failed(["1"], 30.0)
     assert tracker.tracks == {}
 
@@ -526,7 +526,7 @@ def test_a_task_watched_again_is_told_what_nobody_else_is() -> None:
     tracker.discard("1")
     tracker.add("1", 15.0)
 
-    (update,) = tracker.polled(["1"], [ROW_5], look(20.0), [])
+    (update,) = polled(tracker, ["1"], [ROW_5], look(20.0), [])
 
     assert update.sequence == 1
 
@@ -535,7 +535,7 @@ def test_rows_that_nobody_asked_for_say_nothing() -> None:
     tracker, _ = watched(ROW_5)
     tracker.add("2", 0.0)
 
-    assert tracker.polled(["2"], [ROW_50, task(id="3")], look(20.0)) == []
+    assert polled(tracker, ["2"], [ROW_50, task(id="3")], look(20.0)) == []
     assert track_of(tracker).percent == 5
 
 

@@ -14,12 +14,13 @@ from msgspec.structs import replace
 from mjtask_async import Submission, Task, TaskPhase, TaskUpdate, UpdateKind
 from mjtask_async._core.tracker import Tracker
 
-from .support import look
+from .support import look, polled
 
 IDS = ("a", "b", "c")
 ORDER = {TaskPhase.WAITING: 0, TaskPhase.NEEDS_INPUT: 1, TaskPhase.RUNNING: 2}
 LAST = {TaskPhase.FAILED: 3, TaskPhase.CANCELLED: 3, TaskPhase.SUCCEEDED: 4}
 STATUSES = [None, "", "NOT_START", "MODAL", "SUBMITTED", "IN_PROGRESS", "odd"]
+STATUSES += ["MODAL", "MODAL", "IN_PROGRESS"]
 ROWS = st.builds(
     Task,
     id=st.just(""),
@@ -216,7 +217,7 @@ class Tracking(RuleBasedStateMachine):
             rows.extend(now)
             changed.extend(now if now != last else ())
             self.shown[task_id] = now
-        found = self.tracker.polled(sorted(ids), rows, look(at), changed if terse else None)
+        found = polled(self.tracker, sorted(ids), rows, look(at), changed if terse else None)
         updates = {update.task_id: update for update in found}
         confirmed = [update.task_id for update in self.tracker.take_confirmed()]
 
@@ -278,6 +279,24 @@ class Tracking(RuleBasedStateMachine):
             self.tracker.discard(task_id)
 
         assert not any(value for value in vars(self.tracker).values())
+
+
+def test_a_run_by_hand_confirms_a_modal_and_ends_once() -> None:
+    run = Tracking()
+    run.begin()
+    nothing: dict[str, list[Task] | None] = dict.fromkeys(IDS)
+    shown = nothing | {"a": [Task(id="", status="MODAL")], "b": [Task(id="", status="SUCCESS")]}
+    for rows in (shown, nothing, nothing):
+        run.poll({"a", "b"}, rows, lag=0.0, terse=True)
+        run.both_know_the_same()
+    run.sight("b", Task(id="", status="FAILURE"), "webhook")
+    run.both_know_the_same()
+    run.sight("a", Task(id="", status="SUBMITTED"), "webhook")
+    run.poll({"a"}, shown, lag=1.5, terse=False)
+    run.both_know_the_same()
+    run.discard("a")
+    run.sight("a", Task(id="", status="SUCCESS"), "fetch")
+    run.teardown()
 
 
 Tracking.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
