@@ -1,3 +1,4 @@
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -130,7 +131,20 @@ def test_an_excerpt_is_short_and_on_one_line(body: Any, shown: str) -> None:
     assert excerpt(raw, 1) == shown[:1]
 
 
+def test_bare_words_are_kept_short() -> None:
+    assert Envelope(answer(b"x" * 500)).description == "x" * 120
+
+
 # Fetches
+
+
+def test_a_long_answer_is_no_word_of_an_unknown_task() -> None:
+    padding = 4095 - len(json.dumps(UNKNOWN | {"x": ""}))
+
+    with pytest.raises(TaskNotFoundError):
+        fetched(UNKNOWN | {"x": "y" * padding}, 400)
+    with pytest.raises(ProtocolError):
+        fetched(UNKNOWN | {"x": "y" * (padding + 1)}, 400)
 
 
 def test_a_fetch_gives_the_task() -> None:
@@ -169,6 +183,7 @@ def test_an_unknown_task_is_not_found(body: object, status: int) -> None:
         (b"[1", 200, ProtocolError, r"not an answer of this API: \[1"),
         ({"code": 1, "description": "d"}, 200, ProtocolError, "not an answer of this API: d"),
         ({"description": "task_no_found"}, 200, ProtocolError, "task_no_found"),
+        (UNKNOWN, 300, ProtocolError, "redirected to nowhere"),
         (UNKNOWN | {"x": "y" * 5000}, 400, ProtocolError, "refuses the request: task_no_found"),
         (UNKNOWN, 500, ServerError, "task_no_found"),
         (UNKNOWN, 403, AuthenticationError, "task_no_found"),

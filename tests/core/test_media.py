@@ -1,6 +1,13 @@
 import pytest
 
-from mjtask_async._core.media import HEAD, VIDEOS, is_whole, suffix_of
+from mjtask_async._core.media import (
+    HEAD,
+    LARGEST_IMAGE,
+    LARGEST_VIDEO,
+    VIDEOS,
+    is_whole,
+    suffix_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +45,10 @@ def test_a_file_is_what_its_first_bytes_say(head: bytes, suffix: str | None) -> 
 )
 def test_a_png_shows_its_end(suffix: str, tail: bytes, whole: bool) -> None:  # noqa: FBT001
     assert is_whole(suffix, tail) == whole
+
+
+def test_sizes_are_bounded() -> None:
+    assert (LARGEST_IMAGE, LARGEST_VIDEO) == (104_857_600, 1_073_741_824)
 
 
 def test_two_kinds_are_videos() -> None:

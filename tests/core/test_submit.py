@@ -174,7 +174,7 @@ def test_some_words_mean_that_it_may_run(words: str, status: int) -> None:
         ([], 200),
         ({"code": 0}, 200),
         ({"code": 2, "result": "123"}, 200),
-        (OK, 300 + 300),
+        (OK, 600),
         (b"", 408),
         (b"", 500),
         ({"code": 4, "description": "d"}, 500),
@@ -263,6 +263,8 @@ def test_an_uncertain_submit_without_an_answer_says_so() -> None:
             SubmitRejectedError,
         ),
         ({"code": 4, "description": "d", "type": "internal_error"}, 500, SubmitRejectedError),
+        ({"code": 30, "description": "d", "type": "internal_error"}, 500, SubmitRejectedError),
+        (OK, 300, SubmitRejectedError),
         (E1, 400, SubmitRejectedError),
         (E1, 401, AuthenticationError),
         (E1, 403, AuthenticationError),
@@ -307,7 +309,7 @@ def test_a_refusal_carries_the_server_s_words() -> None:
     [
         (b"", 400, "the server refused the submit: no words ("),
         (b"<html>Bad", 400, "the server refused the submit: <html>Bad ("),
-        (b"moved", 301, "refused the submit: redirected to nowhere; set base_url to it ("),
+        (b"moved", 300, "refused the submit: redirected to nowhere; set base_url to it ("),
     ],
 )
 def test_a_refusal_without_words_says_what_there_is(body: bytes, status: int, words: str) -> None:

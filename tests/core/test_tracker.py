@@ -472,6 +472,20 @@ def test_the_clock_stands_still_in_an_outage() -> None:
     assert (track.outage_since, track.clock(40.0), track.clock(45.0)) == (None, 20.0, 25.0)
 
 
+def test_a_quiet_row_ends_an_outage_and_an_absence() -> None:
+    tracker, _ = watched(ROW_5)
+    tracker.failed(["1"], 20.0)
+    polled(tracker, ["1"], [ROW_5], look(30.0), [])
+    track = track_of(tracker)
+
+    assert (track.outage_since, track.outages) == (None, 10.0)
+
+    polled(tracker, ["1"], [], look(40.0), [])
+    polled(tracker, ["1"], [ROW_5], look(50.0), [])
+
+    assert track.absent_since is None
+
+
 def test_outages_add_up() -> None:
     tracker, _ = watched(ROW_5)
     for start in (20.0, 40.0):

@@ -45,6 +45,7 @@ class Known:
         self.told = 0
         self.behind = self.ended = self.modal = 0
         self.confirmed = self.answered = self.promised = False
+        self.failing = self.absent = False
 
     @property
     def is_over(self) -> bool:
@@ -60,6 +61,7 @@ class Known:
 
     def polled(self, rows: Rows, at: float) -> bool:
         """Merge what one poll shows; whether that is news."""
+        self.failing, self.absent = False, not rows
         if not rows:
             self.behind = self.ended = self.modal = 0
             self.confirmed = False
@@ -187,6 +189,7 @@ class Tracking(RuleBasedStateMachine):
         merge = self.tracker.found if source == "fetch" else self.tracker.sight
         update = merge(row, look(self.now, source))
         if task_id in self.known:
+            self.known[task_id].absent &= source != "fetch"
             news = self.known[task_id].sighted(row, self.now)
             self.compare(task_id, update, news=news)
         else:
@@ -239,6 +242,8 @@ class Tracking(RuleBasedStateMachine):
     def fail(self, ids: set[str]) -> None:
         self.now += 1.0
         self.tracker.failed(sorted(ids), self.now)
+        for task_id in ids & set(self.known):
+            self.known[task_id].failing = True
 
     def compare(
         self, task_id: str, update: TaskUpdate[Task] | None, *, news: bool, restart: bool = False
@@ -271,6 +276,8 @@ class Tracking(RuleBasedStateMachine):
             track = self.tracker.tracks[task_id]
             assert (known.phase, known.percent) == (track.phase, track.percent)
             assert known.is_over == track.is_over
+            assert known.failing == (track.outage_since is not None)
+            assert known.absent == (track.absent_since is not None)
             finals = [update for update in self.heard[task_id] if update.is_final]
             assert len(finals) == known.is_over
 

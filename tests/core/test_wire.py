@@ -192,6 +192,10 @@ def test_a_fetch_checks_its_id() -> None:
         wire.fetch("..")
 
 
+def test_a_list_call_has_room_for_a_thousand_ids() -> None:
+    assert wire.MAX_IDS == 1000
+
+
 def test_a_list_call_sends_ids_as_strings() -> None:
     """Relays refuse numbers (contract 1.4)."""
     request = wire.list_by_condition(["1", "2"])
