@@ -16,7 +16,7 @@ from ..errors import (
 )
 from ..models import T
 from .decode import TaskDecoder, first_value, is_object, is_page
-from .rows import RowReader, Rows
+from .rows import RowReader, Rows, rows_of
 from .wire import Answer
 
 _UNKNOWN_TASK = ("task_no_found", "task_not_found", "关联任务不存在")
@@ -152,7 +152,7 @@ def read_rows(
             rows = reader.read(asked, answer.body, last)
             if rows is not None:
                 return rows
-    return Rows.of(asked, read_tasks(answer, decoder))
+    return rows_of(asked, read_tasks(answer, decoder))
 
 
 def read_pushed(body: bytes, decoder: TaskDecoder[T]) -> T:

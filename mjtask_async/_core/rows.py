@@ -11,7 +11,7 @@
 from collections.abc import Sequence
 from itertools import compress
 from operator import ne
-from typing import Generic, Self
+from typing import Generic
 
 import msgspec
 from msgspec import Struct
@@ -46,15 +46,15 @@ class Rows(Struct, Generic[T], eq=False):
     body: bytes = b""
     raws: Sequence[msgspec.Raw] = ()
 
-    @classmethod
-    def of(cls, asked: tuple[str, ...], rows: Sequence[T]) -> Self:
-        """Make the answer of rows that are all new."""
-        wanted = frozenset(asked)
-        order = [row.id for row in rows]
-        tasks = dict(zip(order, rows, strict=True))
-        several = _several(rows) if len(tasks) != len(rows) else {}
-        changed = [task_id for task_id in tasks if task_id in wanted]
-        return cls(asked, wanted, tasks, several, wanted.difference(tasks), changed, order)
+
+def rows_of(asked: tuple[str, ...], rows: Sequence[T]) -> Rows[T]:
+    """Make the answer of rows that are all new."""
+    wanted = frozenset(asked)
+    order = [row.id for row in rows]
+    tasks = dict(zip(order, rows, strict=True))
+    several = _several(rows) if len(tasks) != len(rows) else {}
+    changed = [task_id for task_id in tasks if task_id in wanted]
+    return Rows(asked, wanted, tasks, several, wanted.difference(tasks), changed, order)
 
 
 def _several(rows: Sequence[T]) -> dict[str, tuple[T, ...]]:
@@ -108,14 +108,14 @@ class RowReader(Generic[T]):
         tasks = self._decoder.many(body)
         if tasks is None:
             return None
-        rows = Rows.of(asked, tasks)
+        rows = rows_of(asked, tasks)
         if len(raws) == len(tasks):
             rows.body, rows.raws = body, raws
         return rows
 
     def _update(self, last: Rows[T], raws: list[msgspec.Raw], places: list[int]) -> bool:
         """Put what differs into the last answer; False if the rows are not in their places."""
-        joined = b",".join([bytes(raws[place]) for place in places])
+        joined = b",".join([raws[place] for place in places])
         fresh = self._decoder.many(b"[" + joined + b"]") or []
         order = [last.order[place] for place in places]
         if [task.id for task in fresh] != order:

@@ -4,8 +4,7 @@
    came of it, `next_at` when to look again. Times are the loop's seconds, given in.
 2. One tick for all, and it keeps its phase. N ids cost ceil(N / batch_size) requests a tick.
    While requests of a tick wait for their turn there is no next one: the tick stretches.
-3. Batches are stable: an id keeps its place while it can, so that an answer can be held
-   against the last one. New ids go into the last batch, holes close when a batch can go.
+3. Batches are stable (see `batches`).
 4. Ids without any sighting open an early poll for themselves: after `SETTLE` seconds, so that
    many of them share it, and at most every `EARLY_EVERY` seconds.
 5. No id is asked for while an earlier request for it is unanswered.
@@ -14,10 +13,11 @@
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
 from math import ceil, floor
 
 from msgspec import Struct
+
+from .batches import Batch, Batches
 
 SETTLE = 0.05
 EARLY_EVERY = 1.0
@@ -33,6 +33,7 @@ class Ask(Struct, eq=False):
         again_at: When a failed group is due.
         sent: Whether the request is under way.
         single: Whether to fetch its one id instead of listing it.
+        batch: The batch whose ids these are, all of them.
     """
 
     ids: tuple[str, ...]
@@ -41,6 +42,7 @@ class Ask(Struct, eq=False):
     again_at: float = 0.0
     sent: bool = False
     single: bool = False
+    batch: Batch | None = None
 
 
 class Schedule:
@@ -56,8 +58,8 @@ class Schedule:
         self.interval = interval
         self._size = batch_size
         self._max_requests = max_requests
-        self._batches: list[dict[str, None]] = []
-        self._homes: dict[str, dict[str, None]] = {}
+        self._batches = Batches(batch_size)
+        self._homes = self._batches.homes
         self._failed: list[Ask] = []
         self._astray: dict[str, Ask] = {}
         self._ready: deque[Ask] = deque()
@@ -82,7 +84,7 @@ class Schedule:
         if not len(self):
             self._tick = max(self._tick, now + self.interval)
         if task_id not in self:
-            self._place(task_id)
+            self._batches.add(task_id)
         if early:
             self.ask_early(task_id, now)
 
@@ -99,9 +101,9 @@ class Schedule:
     def discard(self, task_id: str) -> None:
         """Stop asking for an id."""
         self._singles.pop(task_id, None)
-        home = self._homes.pop(task_id, None)
-        if home is not None:
-            del home[task_id]
+        home = self._batches.discard(task_id)
+        if home is not None and home.busy:
+            self._busy.add(task_id)  # it may come back before the answer
         self._early.pop(task_id, None)
         ask = self._astray.pop(task_id, None)
         if ask is not None and ask in self._failed:
@@ -130,7 +132,7 @@ class Schedule:
             if self._busy.isdisjoint(ask.ids):  # or else one of them is being fetched
                 self._failed.remove(ask)
                 self._line_up(ask)
-        for task_id in [each for each in self._singles if each not in self._busy]:
+        for task_id in [each for each in self._singles if not self._is_busy(each)]:
             del self._singles[task_id]
             self._line_up(Ask((task_id,), single=True))
         return list(self._sendable())
@@ -140,7 +142,7 @@ class Schedule:
         self._done(ask)
         for task_id in () if ask.single else ask.ids:
             if self._astray.pop(task_id, None) is not None:
-                self._place(task_id)
+                self._batches.add(task_id)
 
     def failed(self, ask: Ask, sent_at: float, again_at: float) -> Ask:
         """Note that a request has failed: its ids are asked for again at ``again_at``."""
@@ -149,30 +151,16 @@ class Schedule:
         since = ask.failing_since if ask.failures else sent_at
         again = Ask(kept, ask.failures + 1, since, again_at)
         for task_id in kept:
-            home = self._homes.pop(task_id, None)
-            if home is not None:
-                del home[task_id]
+            self._batches.discard(task_id)
             self._early.pop(task_id, None)
             self._astray[task_id] = again
         if kept:
             self._failed.append(again)
         return again
 
-    def _place(self, task_id: str) -> None:
-        if not self._batches or len(self._batches[-1]) >= self._size:
-            self._batches.append({})
-        self._batches[-1][task_id] = None
-        self._homes[task_id] = self._batches[-1]
-
-    def _close_holes(self) -> None:
-        """Pour the last batch into the holes of the others while one batch fewer would do."""
-        self._batches = [batch for batch in self._batches if batch]
-        while len(self._batches) > ceil(len(self._homes) / self._size):
-            last = self._batches.pop()
-            holes = (b for b in self._batches for _ in range(self._size - len(b)))
-            for task_id, home in zip(last, list(islice(holes, len(last))), strict=True):
-                home[task_id] = None
-                self._homes[task_id] = home
+    def _is_busy(self, task_id: str) -> bool:
+        home = self._homes.get(task_id)
+        return task_id in self._busy or (home is not None and home.busy)
 
     def _fire(self, now: float) -> None:
         self._tick += self.interval * floor((now - self._tick) / self.interval)
@@ -180,43 +168,61 @@ class Schedule:
             self._tick += self.interval
         self._early.clear()
         self._early_at = float("inf")
-        self._close_holes()
-        groups = [[each for each in batch if each not in self._busy] for batch in self._batches]
-        groups = [group for group in groups if group]
-        ids = [task_id for group in groups for task_id in group]
-        if len(groups) > ceil(len(ids) / self._size):
-            groups = self._cut(ids)
-        for group in groups:
-            self._line_up(Ask(tuple(group)))
+        asks = [self._ask_for(batch) for batch in self._batches.free()]
+        asks = [ask for ask in asks if ask.ids]
+        if len(asks) > ceil(sum(len(ask.ids) for ask in asks) / self._size):
+            asks = self._cut([task_id for ask in asks for task_id in ask.ids])
+        for ask in asks:
+            self._line_up(ask)
+
+    def _ask_for(self, batch: Batch) -> Ask:
+        if not self._busy or self._busy.isdisjoint(batch.ids):
+            return Ask(batch.line, batch=batch)
+        return Ask(tuple([each for each in batch.ids if each not in self._busy]))
 
     def _fire_early(self, now: float) -> None:
-        ids = [each for each in self._early if each not in self._busy and each in self._homes]
+        ids = [each for each in self._early if each in self._homes and not self._is_busy(each)]
         if ids:
             self._last_early = now
-        for group in self._cut(ids):
-            self._line_up(Ask(tuple(group)))
+        for ask in self._cut(ids):
+            self._line_up(ask)
         self._early.clear()
         self._early_at = float("inf")
 
-    def _cut(self, ids: list[str]) -> list[list[str]]:
-        return [ids[start : start + self._size] for start in range(0, len(ids), self._size)]
+    def _cut(self, ids: list[str]) -> list[Ask]:
+        starts = range(0, len(ids), self._size)
+        return [Ask(tuple(ids[start : start + self._size])) for start in starts]
 
     def _line_up(self, ask: Ask) -> None:
-        self._busy.update(ask.ids)
+        if ask.batch is None:
+            self._busy.update(ask.ids)
+        else:
+            ask.batch.busy = True
         self._ready.append(ask)
 
     def _sendable(self) -> Iterator[Ask]:
         while self._ready and self._sent < self._max_requests:
             ask = self._ready.popleft()
-            self._busy.difference_update(ask.ids)
-            homes, astray = self._homes, self._astray
-            ask.ids = tuple([each for each in ask.ids if each in homes or each in astray])
+            if ask.batch is None or ask.batch.line is not ask.ids:
+                self._leave_out_the_gone(ask)
             if ask.ids:
-                self._busy.update(ask.ids)
                 self._sent += 1
                 ask.sent = True
                 yield ask
 
+    def _leave_out_the_gone(self, ask: Ask) -> None:
+        """Keep of a request the ids that are still wanted; each of them stays busy."""
+        self._settle(ask)
+        ask.ids = tuple([task_id for task_id in ask.ids if task_id in self])
+        ask.batch = None
+        self._busy.update(ask.ids)
+
     def _done(self, ask: Ask) -> None:
         self._sent -= 1
-        self._busy.difference_update(ask.ids)
+        self._settle(ask)
+
+    def _settle(self, ask: Ask) -> None:
+        if ask.batch is not None:
+            ask.batch.busy = False
+        if self._busy:
+            self._busy.difference_update(ask.ids)

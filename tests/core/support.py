@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mjtask_async import Task, TaskUpdate
 from mjtask_async._core.decode import TaskDecoder
-from mjtask_async._core.rows import Rows
+from mjtask_async._core.rows import rows_of
 from mjtask_async._core.tracker import Look, Tracker
 from mjtask_async._core.wire import Answer
 
@@ -85,7 +85,7 @@ def polled(
     changed: Sequence[Task] | None = None,
 ) -> list[TaskUpdate[Task]]:
     """Merge a poll's answer, of which only ``changed`` differs from the last one."""
-    answer = Rows.of(tuple(ids), rows)
+    answer = rows_of(tuple(ids), rows)
     if changed is not None:
         answer.changed = [row.id for row in changed if row.id in answer.wanted]
     return tracker.polled(answer, when)

@@ -199,7 +199,7 @@ def test_groups_thinned_by_unanswered_ids_are_poured_together() -> None:
     made.add("t5", 4.0, early=False)
     made.answered(asks[0])
 
-    assert [len(ask.ids) for ask in made.due(6.0)] == [2, 1]
+    assert sorted(len(ask.ids) for ask in made.due(6.0)) == [1, 2]
 
 
 # How many at once
