@@ -144,7 +144,6 @@ class Tracking(RuleBasedStateMachine):
         self.tracker: Tracker[Task] = Tracker()
         self.known: dict[str, Known] = {}
         self.heard: dict[str, list[TaskUpdate[Task]]] = {}
-        self.restarted: set[str] = set()
         self.shown: dict[str, Rows] = {}
         self.polled_at = dict.fromkeys(IDS, 0.0)
         self.now = 10.0
@@ -303,6 +302,26 @@ def test_a_run_by_hand_confirms_a_modal_and_ends_once() -> None:
     run.both_know_the_same()
     run.discard("a")
     run.sight("a", Task(id="", status="SUCCESS"), "fetch")
+    run.teardown()
+
+
+def test_a_run_by_hand_answers_a_modal_and_restarts() -> None:
+    run = Tracking()
+    run.submit("a", needs_modal=True)
+    run.submit("a", needs_modal=False)
+    waiting, modal = Task(id="", status=""), Task(id="", status="MODAL")
+    half, less = (Task(id="", progress=text, status="IN_PROGRESS") for text in ("50%", "10%"))
+    link, other = (replace(less, image_url=f"u?rand={number}") for number in (1, 2))
+    reason = replace(less, progress="100%", fail_reason="no")
+    shown = [[waiting], [modal, waiting], [modal], [half], [less], [less], [link], [other], []]
+    for rows in [*shown, [replace(less, progress="20%")], [reason], [reason], [half]]:
+        run.poll({"a"}, {"a": list(rows), "b": None, "c": None}, lag=0.0, terse=False)
+        run.both_know_the_same()
+    run.watch("b")
+    run.sight("b", half, "given")
+    run.poll({"b"}, {"a": None, "b": [less], "c": None}, lag=1.5, terse=True)
+    run.fail({"b", "c"})
+    run.both_know_the_same()
     run.teardown()
 
 
