@@ -176,15 +176,19 @@ class Transport:
             finally:
                 await self.aclose()
 
-    def understood(self, answer: Answer, understand: Callable[[Answer], R]) -> R:
-        """Read an answer; if that fails, say why without the key that the answer may echo."""
+    async def ask(
+        self, request: Request, understand: Callable[[Answer], R], *, timeout: float
+    ) -> R:
+        """Send a read, and read its answer; an error shows no key that the answer echoes."""
+        answer = await self.send(request, timeout=timeout)
         try:
             return understand(answer)
         except MJTaskError:
             blotted = self.blotted(answer)
             if blotted is answer:
                 raise
-        return understand(blotted)
+        answer = blotted  # this frame is seen with the error
+        return understand(answer)
 
     def blotted(self, answer: Answer) -> Answer:
         """Take the key out of an answer whose words will be shown."""
@@ -228,15 +232,29 @@ class Transport:
             self._fail(error, endpoint)
 
     def _fail(self, error: BaseException, endpoint: str) -> NoReturn:
-        _forget_frames(error)
+        self._clean(error)
         if self.closed:
             raise ClosedError("the session was closed meanwhile") from error
         words = next((words for kind, words in _SAID if isinstance(error, kind)), "no answer")
-        detail = self.shown(error)
+        detail = str(error)
         if isinstance(error, aiohttp.InvalidURL) or not isinstance(error, _ON_THE_WAY):
             raise ConfigurationError(f"the request cannot be sent: {detail}") from error
         _log.debug("%s: %s", endpoint, words)
         raise _kind(error)(f"{words}: {detail}" if detail else words, endpoint=endpoint) from error
+
+    def _clean(self, error: BaseException) -> None:
+        """Take frames, and words with the key, from a foreign error and all behind it."""
+        chain = [error]
+        for each in chain:
+            behind = (each.__cause__, each.__context__)
+            chain += [other for other in behind if other is not None and other not in chain]
+            each.__traceback__ = None
+            each.args = tuple(self._cleaned(value) for value in each.args)
+            for name, value in vars(each).items():
+                setattr(each, name, self._cleaned(value))
+
+    def _cleaned(self, value: Any) -> Any:
+        return value if self.shown(repr(value)) == repr(value) else "***"
 
     async def _send(
         self, request: Request, scheme: str, timeout: float, mark: Mark | None
@@ -358,6 +376,8 @@ async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:
         size += len(piece)
         if size > request.limit:
             response.close()
+            pieces.clear()  # this frame is seen with the error
+            del piece
             message = f"the answer is larger than {request.limit} bytes"
             raise ProtocolError(message, status=response.status, endpoint=request.endpoint)
         pieces.append(piece)
@@ -368,13 +388,6 @@ def _kind(error: BaseException) -> type[TransportError]:
     reset = isinstance(error, OSError) and error.errno in _RESET
     cut_off = reset or isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError)
     return CutOffError if cut_off else TransportError
-
-
-def _forget_frames(error: BaseException | None) -> None:
-    """Drop the frames of a foreign error and of what stands behind it."""
-    while error is not None and error.__traceback__ is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
 
 
 def _check_borrowed(http: aiohttp.ClientSession) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
@@ -46,10 +47,13 @@ async def download(
     named = not os.fspath(dest).endswith(("/", os.sep)) and not await _on_disk(into.is_dir)
     folder = into.parent if named else into
     paths: list[Path] = []
-    for number, link in enumerate(links, 1):
-        name = _name(into if named else None, source, link, number if len(links) > 1 else 0)
-        target = _Target(folder, name, named=named, overwrite=overwrite)
-        paths.append(await _bring(transport, _addresses(transport, link), target, idle))
+    try:
+        for number, link in enumerate(links, 1):
+            name = _name(into if named else None, source, link, number if len(links) > 1 else 0)
+            target = _Target(folder, name, named=named, overwrite=overwrite)
+            paths.append(await _bring(transport, _addresses(transport, link), target, idle))
+    except MJTaskError as error:
+        raise error.with_traceback(None) from error.__cause__  # frames hold what servers echo
     return paths
 
 
@@ -79,13 +83,12 @@ def _links(source: Task | str) -> list[str]:
 
 def _checked(transport: Transport, link: str, base: URL | None = None) -> URL:
     """Keep a link as it is, query included: signatures stand there (contract Q14)."""
-    try:
+    with suppress(ValueError):
         plain = link.isascii() and link.isprintable() and " " not in link
         url = URL(link, encoded=plain)
         return check_address(base.join(url) if base else url)
-    except ValueError:
-        shown = transport.shown(link)
-        raise DownloadError(f"{shown[:200]!r} is no http(s) link", url=shown) from None
+    shown = transport.shown(link)
+    raise DownloadError(f"{shown[:200]!r} is no http(s) link", url=shown)
 
 
 def _addresses(transport: Transport, link: URL) -> list[URL]:

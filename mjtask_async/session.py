@@ -238,14 +238,15 @@ class MJSession(Submits, Generic[T]):
         Only a connection that ended before the first byte of the answer is tried again.
         """
         request = wire.list_by_condition(list(ids))
+
+        def understand(answer: wire.Answer) -> Rows[T]:
+            return answers.read_rows(answer, self._decoder, self._reader, ids, last)
+
         try:
-            answer = await self._transport.send(request, timeout=self._timeouts.read)
+            return await self._transport.ask(request, understand, timeout=self._timeouts.read)
         except CutOffError:
             self._retries += 1
-            answer = await self._transport.send(request, timeout=self._timeouts.read)
-        return self._transport.understood(
-            answer, lambda a: answers.read_rows(a, self._decoder, self._reader, ids, last)
-        )
+        return await self._transport.ask(request, understand, timeout=self._timeouts.read)
 
     def _check_usable(self) -> None:
         self._transport.check_usable()
@@ -260,8 +261,7 @@ class MJSession(Submits, Generic[T]):
         attempt = 1
         while True:
             try:
-                answer = await self._transport.send(request, timeout=patience)
-                return self._transport.understood(answer, understand)
+                return await self._transport.ask(request, understand, timeout=patience)
             except MJTaskError as error:
                 delay = read_delay(error, attempt, random.random())  # noqa: S311 -- jitter
                 if delay is None or attempt >= self._attempts:
