@@ -80,6 +80,7 @@ class Server:
         self._reads = reads
         self._tasks: set[asyncio.Task[None]] = set()
         self._lines: set[_Line] = set()
+        self._transports: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -94,22 +95,29 @@ class Server:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._server is not None
-        self._server.close()
+        await self.stop_listening()
         for each in self._tasks:
             each.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for _ in range(5):
+        for transport in self._transports:
+            transport.abort()
+        for _ in range(3):
             await asyncio.sleep(0)
+        assert not self._transports
 
     def push(self, content: bytes) -> None:
         """Send something more over each connection."""
         for line in self._lines:
+            assert line.transport is not None
             line.transport.write(content)
 
     async def stop_listening(self) -> None:
         """Accept no more connections; those that are open stay."""
         assert self._server is not None
+        for listener in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        await asyncio.sleep(0)  # those that are being accepted arrive
+        await asyncio.sleep(0)
         self._server.close()
 
     @property
@@ -123,7 +131,7 @@ class Server:
 
     def _connected(self) -> "_Line":
         reader = asyncio.StreamReader(limit=2**26)
-        return _Line(self._lines, reader, self._accept)
+        return _Line(self._lines, self._transports, reader, self._accept)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served = asyncio.ensure_future(self._serve(reader, writer))
@@ -183,15 +191,19 @@ class _Line(asyncio.StreamReaderProtocol):
     def __init__(
         self,
         lines: "set[_Line]",
+        transports: set[asyncio.Transport],
         reader: asyncio.StreamReader,
         accept: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None],
     ) -> None:
         super().__init__(reader, accept)
+        self.transport: asyncio.Transport | None = None
         self._lines = lines
+        self._transports = transports
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self._transports.add(transport)
         self._lines.add(self)
         super().connection_made(transport)
 
@@ -201,6 +213,8 @@ class _Line(asyncio.StreamReaderProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lines.discard(self)
+        assert self.transport is not None
+        self._transports.discard(self.transport)
         super().connection_lost(exc)
 
 
