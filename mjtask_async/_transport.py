@@ -13,7 +13,7 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
@@ -27,13 +27,7 @@ from yarl import URL
 from ._core.auth import Auth
 from ._core.decode import is_page
 from ._core.wire import Answer, Request
-from .errors import (
-    ClosedError,
-    ConfigurationError,
-    MJTaskError,
-    ProtocolError,
-    TransportError,
-)
+from .errors import ClosedError, ConfigurationError, MJTaskError, ProtocolError, TransportError
 
 R = TypeVar("R")
 _log = logging.getLogger(__name__)
@@ -219,7 +213,7 @@ class Transport:
             )
 
     @contextmanager
-    def border(self, endpoint: str) -> Iterator[None]:
+    def border(self, endpoint: str) -> Generator[None]:
         """Let no foreign error out: what is raised inside becomes an error of ours."""
         try:
             yield
@@ -254,7 +248,11 @@ class Transport:
                 setattr(each, name, self._cleaned(value))
 
     def _cleaned(self, value: Any) -> Any:
-        return value if self.shown(repr(value)) == repr(value) else "***"
+        if self.shown(repr(value)) == repr(value):
+            return value
+        if isinstance(value, aiohttp.RequestInfo):  # its error writes the address
+            return value._replace(url=URL(), real_url=URL())
+        return "***"
 
     async def _send(
         self, request: Request, scheme: str, timeout: float, mark: Mark | None
