@@ -57,7 +57,7 @@ def records(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     for name in ("asyncio", "aiohttp", "aiohttp.client", "aiohttp.internal", "mjtask_async"):
         caplog.set_level(logging.DEBUG, logger=name)
     yield
-    for record in caplog.records:
+    for record in caplog.get_records("call"):
         exception = record.exc_info[1] if record.exc_info else None
         assert is_secret(record.getMessage() + repr(vars(record)) + told(exception))
 
@@ -136,6 +136,12 @@ ECHOES = [
 async def test_a_server_that_echoes_the_key_does_not_spread_it(number: int, call: str) -> None:
     async with Server(ECHOES[number]) as server:
         await check(server, call)
+
+
+@pytest.mark.parametrize("answer", ECHOES)
+async def test_a_link_with_the_key_does_not_spread_it(answer: bytes | None) -> None:
+    async with Server(reply(302, headers={"Location": f"/again?key={KEY}"}), answer) as server:
+        await check(server, "download")
 
 
 async def test_an_answer_that_is_too_large_does_not_spread_the_key() -> None:

@@ -28,6 +28,7 @@ from mjtask_async import (
     SubmitUncertainError,
     Task,
     TaskNotFoundError,
+    TaskWatcher,
     Timeouts,
     TransportError,
     UnsupportedError,
@@ -679,6 +680,14 @@ async def test_rows_and_fields_that_do_not_fit_are_left_out_and_counted() -> Non
     async with asking(reply(200, rows)) as (_, session):
         assert await session.list_by_condition(["1"]) == [Task("1", status="IN_PROGRESS")]
         assert session.statistics().misfits == 3
+
+
+async def test_a_pushed_body_that_is_no_task_is_refused() -> None:
+    async with asking(never) as (_, session), TaskWatcher(session) as watcher:
+        for body in (b"[]", b"{}", b"not json", b""):
+            with pytest.raises(ProtocolError, match="no task"):
+                watcher.feed(body)
+        watcher.feed(json.dumps(task()).encode())
 
 
 # -- trying again ---------------------------------------------------------------------------

@@ -261,7 +261,7 @@ class NoSuchHost(AbstractResolver):
         raise OSError(None, f"{host}:{port} {family}")
 
     async def close(self) -> None:
-        pass
+        """Have nothing to close."""
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from mjtask_async import (
     Timeouts,
     TransportError,
 )
+from mjtask_async._transport import Mark, _MarkedBody
 
 from .support_server import ACCEPTED, KEY, Got, Server, closed_port, never, reply, task
 from .support_session import Stopwatch, asking, until
@@ -50,7 +51,7 @@ class Resolver(AbstractResolver):
         raise self._error
 
     async def close(self) -> None:
-        pass
+        """Have nothing to close."""
 
 
 # -- foreign errors -------------------------------------------------------------------------
@@ -110,6 +111,12 @@ async def test_what_cannot_be_sent_is_tried_once() -> None:
                 await call
         assert session.statistics().requests == 2
         assert session.statistics().uncertain == 0
+
+
+def test_the_body_of_a_submit_can_be_looked_at() -> None:
+    body = _MarkedBody(b'{"prompt": "cat"}', Mark())
+    assert body.decode() == '{"prompt": "cat"}'
+    assert body.size == 17
 
 
 async def test_a_server_that_speaks_no_tls_is_not_trusted() -> None:
