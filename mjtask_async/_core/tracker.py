@@ -269,7 +269,8 @@ def _polled(track: Track[T], look: Look, rows: Sequence[T]) -> TaskUpdate[T] | N
     update = _merge(track, row, look, rows)
     asks = row.phase is NEEDS_INPUT
     overtaken = look.at < track.at
-    track.unsettled = bool(track.polls_behind or track.polls_ended or asks or overtaken)
+    less = _by_percent(track, row) is Move.BEHIND
+    track.unsettled = bool(track.polls_behind or track.polls_ended or asks or overtaken or less)
     return update
 
 
@@ -278,7 +279,7 @@ def _merge(track: Track[T], row: T, look: Look, rows: Sequence[T]) -> TaskUpdate
     move = MOVES[track.phase][phase]
     if look.at < track.at and move not in {Move.AHEAD, Move.END}:
         return None
-    if move is Move.LEVEL:
+    if move is Move.LEVEL and phase is not NEEDS_INPUT:
         move = _by_percent(track, row)
     if move is Move.BEHIND and look.source == "poll":
         track.polls_behind += 1
@@ -289,6 +290,7 @@ def _merge(track: Track[T], row: T, look: Look, rows: Sequence[T]) -> TaskUpdate
     track.polls_behind = 0
     if move is Move.LEVEL and track.phase is NEEDS_INPUT and track.last is not None:
         track.task = row  # told once
+        track.at = max(track.at, look.at)
         track.last = replace(track.last, task=row)
         return None
     if move is Move.LEVEL and not _changed(track, row):

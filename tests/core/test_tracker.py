@@ -162,6 +162,13 @@ def test_a_phase_ahead_keeps_the_higher_percent() -> None:
     ]
 
 
+def test_a_phase_ahead_that_stays_at_less_is_a_restart() -> None:
+    less = task("SUBMITTED", "0%")
+    updates = told(task("NOT_START", "50%"), less, less, less, less)
+
+    assert updates == [(PROGRESS, 50), (PROGRESS, 50), None, (PROGRESS, 0), None]
+
+
 # Final is final
 
 
@@ -292,6 +299,15 @@ def test_modal_that_comes_back_by_a_restart_is_confirmed_at_once() -> None:
 
     assert heard == [None, NEEDS_INPUT]
     assert [update.kind for update in tracker.take_confirmed()] == [NEEDS_INPUT]
+
+
+@pytest.mark.parametrize("progress", ["10%", "", "0%"])
+def test_modal_is_told_once_whatever_its_progress(progress: str) -> None:
+    tracker, updates = watched(task("MODAL", "5%"), task("MODAL", progress), MODAL, MODAL)
+
+    assert [update is not None for update in updates] == [True, False, False, False]
+    assert len(tracker.take_confirmed()) == 1
+    assert track_of(tracker).percent == 5
 
 
 def test_a_changed_modal_row_is_kept_but_not_told() -> None:

@@ -100,6 +100,9 @@ class Known:
             return self.accept(row, phase, at)
         if at < self.at:
             return False  # overtaken
+        if phase is self.phase is TaskPhase.NEEDS_INPUT:
+            self.behind, self.task, self.at = 0, row, at
+            return False  # told once
         less = row.percent is not None and self.percent is not None and row.percent < self.percent
         more = row.percent is not None and self.percent is not None and row.percent > self.percent
         if ORDER[phase] < ORDER[self.phase] or less:
@@ -111,9 +114,6 @@ class Known:
         if more:
             return self.accept(row, phase, at)
         self.behind = 0
-        if phase is TaskPhase.NEEDS_INPUT:
-            self.task = row
-            return False  # told once
         if self.task is not None and bare(row) == bare(self.task):
             self.at = at
             return False
