@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from mjtask_async import Task
 from mjtask_async._core.answers import read_rows
-from mjtask_async._core.rows import RowReader, Rows, rows_of
+from mjtask_async._core.rows import RowReader, Rows
 from mjtask_async.errors import ProtocolError, ServerError, UnsupportedError
 
 from .support import answer, decoder, task
