@@ -1,35 +1,29 @@
-"""The aiohttp face of the simulator: `Simulator` serves a `Desk` on loopback.
-
-Nothing here sleeps but a scripted delay, and no task lives longer than its request.
-"""
+"""The face of the simulator: `Simulator` serves a `Desk` on loopback."""
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from math import inf
 from socket import create_server, socket
 from threading import RLock
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from aiohttp import ClientError, web
+from aiohttp import web
 
-from .desk import ATTACHMENTS, Desk
-from .engine import imagined
-from .exchange import Answer, Call, Place
+from .desk import Desk
 from .faults import Fault, Script
+from .origin import imagined
 from .pictures import require_pillow
 from .profiles import DEFAULT, profile_named
 from .records import AcceptedTask, Change, RequestRecord
-from .responses import HangUp, response_of, send_part
+from .serving import Front
+from .switches import Switches
 from .timeline import Step
 
 HOST = "127.0.0.1"
 API_KEY = "sk-simulator"
-_PICTURES = frozenset((ATTACHMENTS, "image/{id}"))
 
 
 class Simulator:
@@ -52,6 +46,17 @@ class Simulator:
         epoch: UNIX seconds at the start, for the times and ids of tasks; None is the time at
             which the simulator is made.
         server_address: What a relay's picture links begin with; None is `base_url`.
+        remix: The origin's account has remix on: variations, pans, rerolls and animations
+            wait for a modal (contract 8).
+        seed_delay: Seconds that an image-seed takes. trueai gives up after 60, a relay after
+            30; infinity is a server that never finds one.
+        admin: Whether the key may cancel tasks on trueai.
+        allowed_models: The models that a relay's token may use, such as ``"mj_imagine"``; None
+            is all (contract Q17).
+        rate_limit: Requests a minute on one-hub (contract E9).
+        forward_urls: Whether new-api rewrites links to pictures to its own address.
+        guard_images: Whether new-api refuses to fetch pictures from private addresses. A real
+            one does; the simulator's own pictures are on one, so that here it is off.
 
     Raises:
         ValueError: An argument is out of range.
@@ -71,6 +76,13 @@ class Simulator:
         api_key: str = API_KEY,
         epoch: float | None = None,
         server_address: str | None = None,
+        remix: bool = False,
+        seed_delay: float = 0.0,
+        admin: bool = True,
+        allowed_models: Collection[str] | None = None,
+        rate_limit: int = 600,
+        forward_urls: bool = True,
+        guard_images: bool = False,
     ) -> None:
         self._profile = profile_named(profile)
         _check_numbers(speed=speed, port=port, workers=workers, queue_size=queue_size)
@@ -78,22 +90,27 @@ class Simulator:
             message = "api_key must not be empty"
             raise ValueError(message)
         epoch = time.time() if epoch is None else epoch
+        switches = Switches(
+            remix=remix,
+            seed_delay=seed_delay,
+            admin=admin,
+            allowed_models=allowed_models,
+            rate_limit=rate_limit,
+            forward_urls=forward_urls,
+            guard_images=guard_images,
+        )
         sizes = {"workers": workers, "queue_size": queue_size}
-        self._desk = Desk(self._profile, api_key, seed=seed, epoch=epoch, **sizes)
-        self._script = Script(faults)
+        self._desk = Desk(self._profile, api_key, seed, epoch, switches=switches, **sizes)
+        self._lock = RLock()
+        self._front = Front(self._desk, Script(faults), self._lock, self.now, speed)
         self._speed = speed
         self._clock = clock
         self._port = port
         self._key = api_key
         self._server_address = server_address
-        self._lock = RLock()
         self._base_url: str | None = None
         self._started = 0.0
         self._serving: tuple[web.ServerRunner, socket] | None = None
-        self._handlers: set[asyncio.Task[Any]] = set()
-        self._log: list[RequestRecord] = []
-        self._under_way = 0
-        self._served = Counter[Any]()
 
     def __repr__(self) -> str:
         """Show the profile and the address."""
@@ -146,8 +163,7 @@ class Simulator:
     @property
     def requests(self) -> list[RequestRecord]:
         """All requests so far in the order of their arrival, those under way included."""
-        with self._lock:
-            return self._log.copy()
+        return self._front.requests()
 
     @property
     def accepted(self) -> list[AcceptedTask]:
@@ -175,8 +191,7 @@ class Simulator:
         Raises:
             ValueError: No such endpoint, or ``times`` is below 1.
         """
-        with self._lock:
-            self._script.add(endpoint, fault, times)
+        self._front.script(endpoint, fault, times)
 
     def plant(
         self,
@@ -234,7 +249,7 @@ class Simulator:
         listener = create_server((HOST, self._port))
         runner = web.ServerRunner(
             web.Server(
-                self._handle,
+                self._front.handle,
                 access_log=None,
                 keepalive_timeout=self._profile.keep_alive,
                 max_line_size=65_536,
@@ -261,10 +276,7 @@ class Simulator:
             return
         runner, listener = serving
         await _stop_accepting(listener)
-        handlers = list(self._handlers)
-        for handler in handlers:
-            handler.cancel()
-        await asyncio.gather(*handlers, return_exceptions=True)
+        await self._front.cut_off()
         await runner.cleanup()
         await asyncio.sleep(0)  # transports report their end in the loop's next turn
 
@@ -274,81 +286,6 @@ class Simulator:
         self._serving = runner, listener
         self._base_url = f"http://{HOST}:{listener.getsockname()[1]}"
         self._desk.move(self._base_url, self._server_address or self._base_url)
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        handler = asyncio.current_task()
-        assert handler is not None  # noqa: S101 -- aiohttp runs handlers in tasks
-        self._handlers.add(handler)
-        place = self._desk.locate(request.method, request.raw_path)
-        number = self._arrived(request, place)
-        try:
-            return await self._respond(request, place, number)
-        except (OSError, ClientError):  # the client left in the middle of its request
-            return HangUp()
-        finally:
-            self._handlers.discard(handler)
-            self._left(number)
-
-    async def _respond(
-        self, request: web.BaseRequest, place: Place, number: int
-    ) -> web.StreamResponse:
-        answer = None
-        with self._lock:
-            fault = self._script.take(place.endpoint)
-        if fault.reads:
-            body = await request.content.read()
-            answer = self._serve(request, place, number, body, serves=fault.serves)
-        if fault.delay:
-            await asyncio.sleep(fault.delay / self._speed)
-        answer = fault.instead or answer
-        if answer is None or not fault.answers:
-            return HangUp()
-        self._note(number, status=answer.status)
-        if fault.keep < 1:
-            return await send_part(request, answer, fault.keep)
-        return response_of(answer, close=self._is_used_up(request))
-
-    def _serve(
-        self, request: web.BaseRequest, place: Place, number: int, body: bytes, *, serves: bool
-    ) -> Answer | None:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        with self._lock:
-            call = Call(request.method, request.raw_path, headers, body, self.now())
-            self._note(number, ids=self._desk.ids(call, place))
-            return self._desk.answer(call, place) if serves else None
-
-    def _arrived(self, request: web.BaseRequest, place: Place) -> int:
-        with self._lock:
-            self._under_way += place.endpoint not in _PICTURES
-            self._log.append(
-                RequestRecord(
-                    method=request.method,
-                    path=request.raw_path,
-                    endpoint=place.endpoint,
-                    ids=() if place.task_id is None else (place.task_id,),
-                    started=self.now(),
-                    concurrent=self._under_way,
-                ),
-            )
-            return len(self._log) - 1
-
-    def _note(self, number: int, **facts: Any) -> None:
-        with self._lock:
-            self._log[number] = replace(self._log[number], **facts)
-
-    def _left(self, number: int) -> None:
-        with self._lock:
-            self._under_way -= self._log[number].endpoint not in _PICTURES
-            self._note(number, finished=self.now())
-
-    def _is_used_up(self, request: web.BaseRequest) -> bool:
-        """Count the requests of a connection; tell whether this is the last one."""
-        limit = self._profile.connection_requests
-        if limit is None or request.transport is None:
-            return False
-        peer = request.transport.get_extra_info("peername")
-        self._served[peer] += 1
-        return self._served[peer] >= limit and self._served.pop(peer) > 0
 
 
 async def _stop_accepting(listener: socket) -> None:

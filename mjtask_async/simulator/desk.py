@@ -1,18 +1,20 @@
 """One simulated server without its HTTP: calls in, answers out."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .direct import Direct
+from .direct import Direct, Spoken
 from .engine import Engine
 from .exchange import Answer, Call, Place
 from .profiles import Profile
 from .relay import Relay
+from .switches import DEFAULTS, Switches
 
 if TYPE_CHECKING:
     from .direct import Backend
 
 ATTACHMENTS = "attachments"
 """The endpoint of the pictures on the origin's CDN, which needs no key."""
+_KINDS = {False: {"Content-Type": "image/png"}, True: {"Content-Type": "video/mp4"}}
 _GONE = b"This content is no longer available."
 
 
@@ -23,32 +25,39 @@ class Desk:
         profile: What to play.
         key: The only good API key.
         seed: Of everything drawn.
+        epoch: UNIX seconds at the start of the simulator's clock.
         workers: How many tasks the origin runs at once.
         queue_size: How many more may wait there.
-        epoch: UNIX seconds at the start of the simulator's clock.
+        switches: What its operator set up.
     """
 
     def __init__(
         self,
         profile: Profile,
         key: str,
+        seed: int,
+        epoch: float,
         *,
-        seed: int = 0,
         workers: int = 3,
         queue_size: int = 10,
-        epoch: float = 0.0,
+        switches: Switches = DEFAULTS,
     ) -> None:
         sizes = {"workers": workers, "queue_size": queue_size}
-        self.engine = Engine(profile.origin, seed=seed, epoch=epoch, **sizes)
-        self._relay = Relay(self.engine, profile.relay, seed=seed) if profile.relay else None
-        self.backend: Backend = self._relay or Direct(self.engine)
-        self.door = profile.door(key, epoch=epoch, seed=seed)
+        self.connection_requests = profile.connection_requests
+        self.engine = Engine(profile.origin, seed=seed, epoch=epoch, switches=switches, **sizes)
+        self.relay: Relay | None = None
+        self.backend: Backend = Direct(self.engine)
+        if profile.relay:
+            self.relay = Relay(self.engine, profile.relay, seed=seed, switches=switches)
+            self.backend = self.relay
+        more: dict[str, Any] = {"epoch": epoch, "seed": seed, "switches": switches}
+        self.door = profile.door(key, self.backend, **more)
 
     def move(self, cdn: str, address: str) -> None:
         """Say with what the links to pictures begin: the origin's and the relay's."""
         self.engine.cdn = cdn
-        if self._relay:
-            self._relay.address = address
+        if self.relay:
+            self.relay.address = address
 
     def locate(self, method: str, path: str) -> Place:
         """Tell which endpoint a request is for."""
@@ -56,12 +65,14 @@ class Desk:
             return Place(ATTACHMENTS)
         return self.door.locate(method, path)
 
-    def answer(self, call: Call, place: Place) -> Answer:
-        """Answer a call."""
+    def answer(self, call: Call, place: Place, upstream: Spoken | None = None) -> Answer:
+        """Answer a call; ``upstream`` is what a relay's upstream says in the origin's stead."""
+        if self.relay:
+            self.relay.forwarder.scripted = upstream
         if place.endpoint != ATTACHMENTS:
-            return self.door.answer(call, place, self.backend)
+            return self.door.answer(call, place)
         if picture := self.engine.picture(call.path, call.now):
-            return Answer(200, headers={"Content-Type": "image/png"}, picture=picture)
+            return Answer(200, headers=_KINDS[picture.film], picture=picture)
         return Answer(404, _GONE, {"Content-Type": "text/plain;charset=UTF-8"})
 
     def ids(self, call: Call, place: Place) -> tuple[str, ...]:

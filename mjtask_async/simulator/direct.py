@@ -1,18 +1,56 @@
 """A server that answers from its own tasks: an origin without a relay in front."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
-from .engine import Engine, Wire
+from .engine import Engine
+from .origin import Wire
 from .records import Change, Picture
 from .timeline import Step
+
+NEWEST = 100
+"""So many tasks trueai lists (contract 1.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A decoded order on its way to a server.
+
+    Attributes:
+        endpoint: Where it was posted.
+        order: Its body.
+        action: What a relay makes of it.
+        mode: The speed that the path's prefix asks for.
+        typed: Whether it was sent as JSON.
+    """
+
+    endpoint: str
+    order: Wire
+    action: str = ""
+    mode: str | None = None
+    typed: bool = True
+
+    @property
+    def parent(self) -> str:
+        """The task that it is about, or an empty text."""
+        return str(self.order.get("taskId") or "")
+
+
+class Spoken(NamedTuple):
+    """An answer as it goes out; ``None`` is an empty body."""
+
+    status: int
+    text: str | None
+    delay: float = 0.0
+    """Seconds that pass before it."""
 
 
 class Backend(Protocol):
     """What a front door finds behind it; answers are JSON texts as they go out."""
 
-    def imagine(self, order: Mapping[str, Any], now: float) -> str:
-        """Submit, and return the envelope."""
+    def submit(self, errand: Errand, now: float) -> Spoken:
+        """Take an order."""
         ...
 
     def fetch(self, task_id: str, now: float) -> str | None:
@@ -23,8 +61,16 @@ class Backend(Protocol):
         """Return the array of the known tasks among ``ids``."""
         ...
 
-    def image(self, task_id: str, now: float) -> tuple[bool, Picture | None]:
-        """Tell whether an id is known, and the picture behind a relay's ``image/{id}``."""
+    def newest(self, now: float, *, most: int | None) -> str:
+        """Return the array of all tasks, the latest first."""
+        ...
+
+    def queue(self, now: float) -> str:
+        """Return the array of the tasks under way."""
+        ...
+
+    def image(self, task_id: str, now: float) -> tuple[str | None, Picture | None]:
+        """Return the link behind a relay's ``image/{id}``, None if unknown, and the picture."""
         ...
 
     def plant(self, task_id: str, steps: Sequence[Step], now: float, fields: Wire) -> None:
@@ -46,9 +92,9 @@ class Direct:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def imagine(self, order: Mapping[str, Any], now: float) -> str:
-        """Submit, and return the envelope."""
-        return self._engine.rules.encode(self._engine.imagine(order, now))
+    def submit(self, errand: Errand, now: float) -> Spoken:
+        """Take an order."""
+        return ask(self._engine, errand.endpoint, errand.order, now)
 
     def fetch(self, task_id: str, now: float) -> str | None:
         """Return one task object, or None for an unknown id."""
@@ -57,13 +103,21 @@ class Direct:
 
     def find(self, ids: Sequence[str], now: float) -> str:
         """Return the array of the known tasks among ``ids``."""
-        texts = (self._engine.text(job, now) for job in self._engine.jobs(ids, now))
-        return f"[{','.join(texts)}]"
+        return self._array(self._engine.jobs(ids, now), now)
 
-    def image(self, task_id: str, now: float) -> tuple[bool, Picture | None]:
+    def newest(self, now: float, *, most: int | None) -> str:
+        """Return the array of all tasks, the latest first."""
+        return self._array(self._engine.newest()[:most], now)
+
+    def queue(self, now: float) -> str:
+        """Return the array of the tasks under way, the earliest first."""
+        jobs = reversed(self._engine.newest())
+        return self._array([job for job in jobs if job.moments[-1].at > now], now)
+
+    def image(self, task_id: str, now: float) -> tuple[str | None, Picture | None]:
         """Know nothing: only relays have ``image/{id}``."""
         del task_id, now
-        return False, None
+        return None, None
 
     def plant(self, task_id: str, steps: Sequence[Step], now: float, fields: Wire) -> None:
         """Add a task with a hand-written life."""
@@ -77,3 +131,12 @@ class Direct:
     def changes(self, task_id: str, now: float) -> list[Change]:
         """List the visible changes up to now."""
         return self._engine.changes(task_id, now)
+
+    def _array(self, jobs: Sequence[Any], now: float) -> str:
+        return f"[{','.join(self._engine.text(job, now) for job in jobs)}]"
+
+
+def ask(engine: Engine, endpoint: str, order: Wire, now: float) -> Spoken:
+    """Let an origin take an order, and return its answer as it goes out."""
+    status, body, delay = engine.submit(endpoint, order, now)
+    return Spoken(status, None if body is None else engine.rules.encode(body), delay)

@@ -14,18 +14,19 @@ start is known when it is submitted, too (contract section 9).
 """
 
 import re
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heapify, heapreplace
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from ..models import TaskAction, TaskStatus
+from ..models import TaskStatus
 from .dialects import as_object
+from .links import picture_link, read_link
+from .origin import ID_MARK, Draft, Job, OriginRules, Said, Wire, envelope
 from .records import AcceptedTask, Change, Picture
+from .switches import DEFAULTS, Switches
 from .timeline import (
     Moment,
     Preview,
@@ -35,70 +36,12 @@ from .timeline import (
     draw_life,
     failing_life,
     moments_of,
+    quick_life,
 )
 
-CHANNEL = "1118138338562560102"
-"""The Discord channel of the only account."""
-LINK_SECONDS = 86_400
-"""How long a picture's link works."""
 BANNED_WORDS = re.compile(r"\b(nude|naked|gore|bloodbath)\b", re.IGNORECASE)
 BANNED = "可能包含敏感词"
-_LINK = re.compile(r"/attachments/\d+/\d+/grid_(\d+)_([0-9a-f-]{36})\.png")
-_EXPIRY = re.compile(r"[?&]ex=([0-9a-f]{1,16})(?:&|$)")
-
-Wire = dict[str, Any]
-"""A JSON object as it stands on the wire."""
-
-
-@dataclass(frozen=True, slots=True)
-class OriginRules:
-    """What sets a family of origins apart.
-
-    Attributes:
-        encode: Writes JSON as this family does.
-        keys: The keys of a task object, in order.
-        properties: The keys of its ``properties``, in order.
-        blank_prompt: The words of code 4 for a prompt without text.
-        queue_full: Code, description and whether the account is named in ``properties``.
-        account: What ``properties`` of an accepted submit say of the account.
-        banned_at_submit: Whether a banned word is refused with code 24 or fails the task.
-        image_prefixes: How an entry of ``base64Array`` may begin.
-        longest_state: The longest ``state``, or None.
-        snapshot: Seconds between the moments at which a running task is stored; None is live.
-        at_first: What a new task has besides.
-        at_success: What a success writes besides, given the task's message hash.
-        order: Sorts the tasks of a list answer, given the time and the number of ids asked for.
-    """
-
-    encode: Callable[[Any], str]
-    keys: tuple[str, ...]
-    properties: tuple[str, ...]
-    blank_prompt: str
-    queue_full: tuple[int, str, bool]
-    account: Mapping[str, str]
-    banned_at_submit: bool
-    image_prefixes: tuple[str, ...]
-    longest_state: int | None
-    snapshot: float | None
-    at_first: Mapping[str, Any]
-    at_success: Callable[[str], Mapping[str, Any]]
-    order: Callable[["Job", float, int], Any]
-
-
-@dataclass(slots=True)
-class Job:
-    """A task inside the origin: what it began with and everything that will happen to it."""
-
-    id: str
-    number: int
-    hash: str
-    first: Wire
-    moments: Sequence[Moment]
-    texts: dict[int, str] = field(default_factory=dict[int, str])
-
-    def index(self, now: float) -> int:
-        """Count the moments that have come."""
-        return bisect_right(self.moments, now, key=_time)
+_FINISHED = frozenset(("SUCCESS", "FAILURE"))
 
 
 class Engine:
@@ -110,6 +53,7 @@ class Engine:
         workers: How many tasks run at once; 0 is a server without a usable account.
         queue_size: How many may wait.
         epoch: UNIX seconds at the start of the simulator's clock.
+        switches: What its operator set up.
     """
 
     def __init__(
@@ -120,9 +64,11 @@ class Engine:
         workers: int = 3,
         queue_size: int = 10,
         epoch: float = 0.0,
+        switches: Switches = DEFAULTS,
     ) -> None:
         self.rules = rules
         self.epoch = epoch
+        self.switches = switches
         self.cdn = ""
         self.accepted: list[AcceptedTask] = []
         self._random = Random(f"{seed}:origin")  # noqa: S311 -- a simulation
@@ -131,34 +77,50 @@ class Engine:
         self._queue_size = queue_size
         self._waiting: deque[float] = deque()
         self._jobs: dict[str, Job] = {}
-        self._hashes: dict[str, str] = {}
+        self._pictures: dict[str, tuple[str, int | None]] = {}
 
-    def imagine(self, order: Mapping[str, Any], now: float) -> Wire:
-        """Take an imagine order, or refuse it; the answer is a submit envelope."""
-        return self._refusal(order) or self._enqueue(order, now)
+    # -- taking orders --------------------------------------------------------------------
 
-    def job(self, task_id: str) -> Job | None:
-        """Return a task that the origin knows."""
-        return self._jobs.get(task_id)
+    def submit(self, endpoint: str, order: Mapping[str, Any], now: float) -> Said:
+        """Take an order at an endpoint, or refuse it."""
+        return self.rules.submits[endpoint](self, order, now)
 
-    def jobs(self, ids: Iterable[str], now: float) -> list[Job]:
-        """Return the known ones among ``ids``, each once, in this family's order."""
-        asked = set(ids)
-        found = [job for task_id in asked if (job := self._jobs.get(task_id))]
-        return sorted(found, key=lambda job: self.rules.order(job, now, len(asked)))
+    def accept(self, draft: Draft, now: float) -> Wire:
+        """Let a worker run a task as soon as one is free; the answer is a submit envelope."""
+        ahead = self._ahead(now)
+        if refusal := self._refusal(ahead, draft):
+            return refusal
+        job = self._take(draft, now)
+        self._work(job, now)
+        return self._taken(job.id, ahead)
 
-    def wire(self, job: Job, now: float) -> Wire:
-        """Return the task object as this origin shows it now."""
-        state = self._fold(job, job.index(now))
-        known = {name: state.pop(name, None) for name in self.rules.keys}
-        return known | state
+    def pause(self, draft: Draft, now: float) -> Wire:
+        """Keep a task until its modal comes (contract 2.3, code 21)."""
+        if refusal := self._refusal(0, draft):
+            return refusal
+        job = self._take(draft, now)
+        job.first["status"] = TaskStatus.MODAL.value
+        said = {"finalPrompt": draft.fields["promptEn"], "remix": True}
+        return envelope(21, "Waiting for window confirm", job.id, said)
 
-    def text(self, job: Job, now: float) -> str:
-        """Return `wire` as JSON; written once for each state."""
-        index = job.index(now)
-        if index not in job.texts:
-            job.texts = {index: self.rules.encode(self.wire(job, now))}
-        return job.texts[index]
+    def resume(self, job: Job, fields: Wire, now: float) -> Wire:
+        """Let a worker run a task that had to wait; it stays MODAL until then."""
+        ahead = self._ahead(now)
+        if refusal := self._refusal(ahead, job.draft):
+            return refusal
+        job.learn(now, fields)
+        self._work(job, now)
+        return self._taken(job.id, ahead)
+
+    def cancel(self, task_id: str, now: float, reason: str) -> None:
+        """End an unfinished task; its worker stays busy for as long as it was going to."""
+        job = self._jobs.get(task_id)
+        if not job or self.status(job, now) in _FINISHED:
+            return
+        del job.moments[job.index(now) :]
+        job.texts.clear()
+        end = {"status": TaskStatus.FAILURE.value, "progress": "", "failReason": reason}
+        job.learn(now, {**end, "finishTime": self.ms(now)})
 
     def plant(self, task_id: str, steps: Sequence[Step], now: float, fields: Wire) -> Job:
         """Add a task with a hand-written life.
@@ -170,11 +132,58 @@ class Engine:
         if task_id in self._jobs:
             message = f"task {task_id} exists already"
             raise ValueError(message)
-        return self._add(task_id, fields, now, moments_of(steps, now, self.epoch))
+        job = self._add(task_id, Draft(fields=fields), now)
+        job.first |= fields
+        job.moments.extend(moments_of(steps, now, self.epoch))
+        return job
 
     def forget(self, task_id: str) -> bool:
         """Lose a task; its pictures stay. Tells whether it was known."""
         return self._jobs.pop(task_id, None) is not None
+
+    def keep_picture(self, now: float) -> str:
+        """Keep an uploaded picture, and return the link to it."""
+        key = self._new_hash()
+        self._pictures[key] = (key, None)
+        return picture_link(self.cdn, len(self._pictures), key, Preview(100, now), self.epoch)
+
+    # -- looking --------------------------------------------------------------------------
+
+    def job(self, task_id: str) -> Job | None:
+        """Return a task that the origin knows."""
+        return self._jobs.get(task_id)
+
+    def jobs(self, ids: Iterable[str], now: float) -> list[Job]:
+        """Return the known ones among ``ids``, each once, in this family's order."""
+        asked = set(ids)
+        found = [job for task_id in asked if (job := self._jobs.get(task_id))]
+        return sorted(found, key=lambda job: self.rules.order(job, now, len(asked)))
+
+    def newest(self) -> list[Job]:
+        """Return all tasks, the latest first."""
+        return list(reversed(self._jobs.values()))
+
+    def status(self, job: Job, now: float) -> Any:
+        """Return a task's status now."""
+        return self.state(job, now)["status"]
+
+    def state(self, job: Job, now: float) -> Wire:
+        """Return everything that the origin knows of a task now."""
+        return self._fold(job, job.index(now))
+
+    def wire(self, job: Job, now: float) -> Wire:
+        """Return the task object as this origin shows it now."""
+        state = self.state(job, now)
+        state = self.rules.present(state) | state
+        known = {name: state.pop(name, blank) for name, blank in self.rules.keys.items()}
+        return known | state
+
+    def text(self, job: Job, now: float) -> str:
+        """Return `wire` as JSON; written once for each state."""
+        index = job.index(now)
+        if index not in job.texts:
+            job.texts = {index: self.rules.encode(self.wire(job, now))}
+        return job.texts[index]
 
     def changes(self, task_id: str, now: float) -> list[Change]:
         """List the changes of status and progress up to now, the first state included."""
@@ -183,93 +192,91 @@ class Engine:
 
     def picture(self, link: str, now: float) -> Picture | None:
         """Tell which picture a link of this origin, or its path with the query, means now."""
-        match = _LINK.match(link.removeprefix(self.cdn))
-        if not match or match[2] not in self._hashes:
+        found = read_link(link.removeprefix(self.cdn), self.epoch + now)
+        if not found or found.key not in self._pictures:
             return None
-        expiry = _EXPIRY.search(link)
-        if expiry and int(expiry[1], 16) < self.epoch + now:
-            return None
-        return Picture(self._hashes[match[2]], int(match[1]))
+        key, tile = self._pictures[found.key]
+        return found._replace(key=key, tile=tile)
 
-    def _refusal(self, order: Mapping[str, Any]) -> Wire | None:
-        rules, prompt = self.rules, order.get("prompt") or ""
-        if not prompt.strip():
-            return envelope(4, rules.blank_prompt)
-        if rules.longest_state is not None and len(order.get("state") or "") > rules.longest_state:
-            return envelope(4, f"state 长度不能超过 {rules.longest_state}")
-        if rules.banned_at_submit and (word := BANNED_WORDS.search(prompt)):
-            said = {"promptEn": prompt, "bannedWord": word[0]}
-            return envelope(24, BANNED, properties=said)
-        images: list[str] = order.get("base64Array") or []
-        if not all(image.startswith(rules.image_prefixes) for image in images):
-            return envelope(4, "base64格式错误")
-        return None if self._free else envelope(3, "无可用的账号实例")
+    def ms(self, now: float) -> int:
+        """Return a moment as the wire has it."""
+        return round((self.epoch + now) * 1000)
 
-    def _enqueue(self, order: Mapping[str, Any], now: float) -> Wire:
+    # -- inside -----------------------------------------------------------------------------
+
+    def _ahead(self, now: float) -> int:
         while self._waiting and self._waiting[0] <= now:
             self._waiting.popleft()
-        ahead = len(self._waiting)
+        return len(self._waiting)
+
+    def _refusal(self, ahead: int, draft: Draft) -> Wire | None:
+        if not self._free:
+            return envelope(3, "无可用的账号实例")
+        if ahead < self._queue_size or draft.unbounded:
+            return None
+        code, words, named = self.rules.queue_full
+        return envelope(code, words, properties=dict(self.rules.account) if named else {})
+
+    def _taken(self, task_id: str, ahead: int) -> Wire:
         account = dict(self.rules.account)
-        if ahead >= self._queue_size:
-            code, words, named = self.rules.queue_full
-            return envelope(code, words, properties=account if named else {})
-        task_id = self._start(order, now)
         if not ahead:
             return envelope(1, "提交成功", task_id, account)
         said = {"numberOfQueues": ahead} | account
         return envelope(22, f"排队中，前面还有{ahead}个任务", task_id, said)
 
-    def _start(self, order: Mapping[str, Any], now: float) -> str:
+    def _take(self, draft: Draft, now: float) -> Job:
+        job = self._add(self._new_id(now), draft, now)
+        said = draft.fields
+        prompt, action = said.get("prompt") or "", said["action"]
+        self.accepted.append(AcceptedTask(job.id, prompt, said.get("state"), now, action))
+        return job
+
+    def _work(self, job: Job, now: float) -> None:
+        """Give a task to the worker who is free first, and draw what will happen to it."""
         start = max(now, self._free[0])
-        moments = self._life(order["prompt"], start)
-        heapreplace(self._free, moments[-1].at)
+        life = moments_of(self._life(job), start, self.epoch)
+        if self.rules.snapshot is not None:
+            life = as_snapshots(life, self.rules.snapshot)
+        heapreplace(self._free, life[-1].at)
         if start > now:
             self._waiting.append(start)
-        task_id = self._new_id(now)
-        prompt, state = order["prompt"], order.get("state")
-        job = self._add(task_id, imagined(prompt, state), now, moments)
-        job.first["properties"]["notifyHook"] = order.get("notifyHook")
-        self.accepted.append(AcceptedTask(task_id, prompt, state, now))
-        return task_id
+        job.moments.extend(life)
 
-    def _life(self, prompt: str, start: float) -> list[Moment]:
-        steps = draw_life(self._random)
+    def _life(self, job: Job) -> Sequence[Step]:
+        prompt = self.state(job, job.moments[-1].at)["promptEn"] or ""
         if BANNED_WORDS.search(prompt):
-            steps = failing_life(BANNED)
-        moments = moments_of(steps, start, self.epoch)
-        every = self.rules.snapshot
-        return moments if every is None else as_snapshots(moments, every)
+            return failing_life(BANNED)
+        return quick_life(self._random) if job.draft.quick else draw_life(self._random)
 
-    def _add(self, task_id: str, fields: Wire, now: float, moments: Sequence[Moment]) -> Job:
-        key = str(UUID(int=self._random.getrandbits(128), version=4))
+    def _add(self, task_id: str, draft: Draft, now: float) -> Job:
+        key = self._new_hash()
+        nonce = str(1_800_000_000_000_000_000 + self._random.getrandbits(56))
+        account = {"notifyHook": None, "nonce": nonce, **self.rules.account}
         first = {
             "id": task_id,
             "status": TaskStatus.NOT_START.value,
-            "submitTime": round((self.epoch + now) * 1000),
-            "properties": self._account_facts(),
-            **self.rules.at_first,
-            **fields,
+            "submitTime": self.ms(now),
+            "properties": account | draft.properties,
+            **draft.fields,
         }
-        job = Job(task_id, len(self._hashes), key, first, [Moment(now, {}), *moments])
+        if "description" in draft.fields:
+            first["description"] = str(first["description"]).replace(ID_MARK, task_id)
+        job = Job(task_id, len(self._pictures), key, first, [Moment(now, {})], draft)
         self._jobs[task_id] = job
-        self._hashes[key] = task_id
+        self._pictures[key] = draft.picture or (task_id, None)
         return job
-
-    def _account_facts(self) -> Wire:
-        nonce = str(1_800_000_000_000_000_000 + self._random.getrandbits(56))
-        return {"notifyHook": None, "nonce": nonce, **self.rules.account}
 
     def _fold(self, job: Job, index: int) -> Wire:
         """Put together what a task is after so many moments."""
-        state = dict(job.first)
+        state = {"progress": None, **job.first}
         for moment in job.moments[:index]:
-            if facts := self._facts(job, moment.fields):
+            done = moment.fields.get("status") == TaskStatus.SUCCESS
+            extra = self.rules.at_success(job, self.cdn) if done else {}
+            if facts := self._facts(job, state, moment.fields):
                 state["properties"] = (as_object(state["properties"]) or {}) | facts
-            if moment.fields.get("status") == TaskStatus.SUCCESS:
-                state |= self.rules.at_success(job.hash)
-            state |= moment.fields
+            state |= extra | moment.fields | (job.draft.success if done else {})
         if isinstance(image := state.get("imageUrl"), Preview):
-            state["imageUrl"] = self._link(job, image)
+            state["imageUrl"] = picture_link(self.cdn, job.number, job.hash, image, self.epoch)
         state["properties"] = self._in_order(state["properties"])
         return state
 
@@ -278,25 +285,20 @@ class Engine:
             return properties
         return {name: said[name] for name in self.rules.properties if name in said} | said
 
-    def _facts(self, job: Job, fields: Wire) -> Wire:
-        known = {"finalPrompt": job.first.get("promptEn"), "messageHash": job.hash}
+    def _facts(self, job: Job, state: Wire, fields: Wire) -> Wire:
+        known = {"finalPrompt": state.get("promptEn"), "messageHash": job.hash}
         message = str(1_100_000_000_000_000_000 + job.number)
         match fields.get("status"):
             case TaskStatus.IN_PROGRESS:
                 return {**known, "progressMessageId": message}
             case TaskStatus.SUCCESS:
+                known["finalPrompt"] = job.draft.success.get("promptEn", state.get("promptEn"))
                 return {**known, "flags": 0, "messageId": message}
             case _:
                 return {}
 
-    def _link(self, job: Job, image: Preview) -> str:
-        made = int(self.epoch + image.at)
-        mark = job.hash.replace("-", "")
-        return (
-            f"{self.cdn}/attachments/{CHANNEL}/{1_200_000_000_000_000_000 + job.number}"
-            f"/grid_{image.percent}_{job.hash}.png"
-            f"?ex={made + LINK_SECONDS:x}&is={made:x}&hm={mark}{mark}"
-        )
+    def _new_hash(self) -> str:
+        return str(UUID(int=self._random.getrandbits(128), version=4))
 
     def _new_id(self, now: float) -> str:
         """Draw an id as contract Q1 has it; here two never collide."""
@@ -307,33 +309,6 @@ class Engine:
                 if task_id not in self._jobs:
                     return task_id
             ms += 1
-
-
-def envelope(
-    code: int, description: str, result: str | None = None, properties: Wire | None = None
-) -> Wire:
-    """Return the answer to a submit (contract 2.3)."""
-    return {
-        "code": code,
-        "description": description,
-        "result": result,
-        "properties": properties or {},
-    }
-
-
-def imagined(prompt: str, state: str | None) -> Wire:
-    """Return the first fields of an imagine task."""
-    return {
-        "action": TaskAction.IMAGINE.value,
-        "prompt": prompt,
-        "promptEn": prompt,
-        "description": f"/imagine {prompt}",
-        "state": state,
-    }
-
-
-def _time(moment: Moment) -> float:
-    return moment.at
 
 
 def _visible_changes(job: Job, now: float) -> list[Change]:

@@ -37,10 +37,8 @@ ENDPOINTS: Mapping[str, str] = {
 }
 """Every endpoint of contract 1.3 with its method."""
 
-BUILT = frozenset(
-    ("task/{id}/fetch", "task/list-by-condition", "submit/imagine", "image/{id}"),
-)
-"""The endpoints that the simulator plays so far."""
+MODES: Mapping[str, str] = {"mj-fast": "FAST", "mj-turbo": "TURBO", "mj-relax": "RELAX"}
+"""The speeds of the prefixes (contract 1.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,13 @@ class Place:
 
     endpoint: str
     task_id: str | None = None
+    prefix: str = ""
+    """The segment before ``/mj``."""
+
+    @property
+    def mode(self) -> str | None:
+        """The speed that the prefix asks for."""
+        return MODES.get(self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,10 @@ class Answer:
     chunked: bool = False
     close: bool = False
     picture: Picture | None = None
+    delay: float = 0.0
+    """Seconds on the simulator's clock that pass before it."""
+    hang_up: bool = False
+    """Whether the connection is closed without a byte in its place."""
 
 
 def place_of(segments: list[str]) -> Place | None:
@@ -93,9 +102,3 @@ def place_of(segments: list[str]) -> Place | None:
 def path_of(raw_path: str) -> str:
     """Cut the query off and undo the percent encoding."""
     return unquote(raw_path.partition("?")[0], errors="replace")
-
-
-def not_built(place: Place) -> Answer:
-    """Say that the real server has this endpoint and the simulator does not play it yet."""
-    text = f"The simulator does not play {place.endpoint} yet."
-    return Answer(501, text.encode(), {"Content-Type": "text/plain; charset=utf-8"})

@@ -4,6 +4,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from .direct import Spoken
 from .exchange import ENDPOINTS, UNKNOWN, Answer
 
 ANY = "*"
@@ -24,6 +25,7 @@ class Fault:
         instead: What is sent in place of the server's own answer.
         keep: How much of the answer's body is sent before the connection is cut.
         delay: Seconds on the simulator's clock.
+        upstream: What a relay's upstream says in place of the origin.
     """
 
     reads: bool = True
@@ -32,6 +34,7 @@ class Fault:
     instead: Answer | None = None
     keep: float = 1.0
     delay: float = 0.0
+    upstream: Spoken | None = None
 
     @classmethod
     def close_before_reading(cls, *, delay: float = 0.0) -> "Fault":
@@ -89,6 +92,21 @@ class Fault:
     def slow(cls, delay: float) -> "Fault":
         """Do what is asked, and answer late."""
         return cls(delay=delay)
+
+    @classmethod
+    def upstream_says(
+        cls, status: int, body: str = "", *, after: float = 0.0, delay: float = 0.0
+    ) -> "Fault":
+        """Let a relay's upstream answer this to an order, without the origin's learning of it.
+
+        Args:
+            status: The status.
+            body: The body; empty is none at all.
+            after: Seconds that upstream takes; a relay gives a submit up after 60, a seed
+                after 30.
+            delay: Seconds before the relay's own answer.
+        """
+        return cls(upstream=Spoken(status, body or None, after), delay=delay)
 
     def __post_init__(self) -> None:
         """Refuse a delay into the past."""

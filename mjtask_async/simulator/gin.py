@@ -1,63 +1,57 @@
+# ruff: noqa: RUF001 -- the servers' own words
 """The front door of the relays: routes, keys, strictness and answers of a gin server.
 
 Facts that the members of the family (contract columns A, A2 and H) do not share are
 data: `GinRules`.
 """
 
-import json
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 from string import ascii_letters, digits
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from .dialects import as_array, as_object, go_json, read_first_json, read_json
-from .direct import Backend
-from .engine import Wire
-from .exchange import (
-    ENDPOINTS,
-    UNKNOWN,
-    Answer,
-    Call,
-    Place,
-    not_built,
-    path_of,
-    place_of,
-)
-from .records import Picture
+from .dialects import as_array, as_object, go_json, read_first_json
+from .exchange import ENDPOINTS, MODES, UNKNOWN, Answer, Call, Place, path_of, place_of
+from .forwarding import RelayRefusal
+from .gin_orders import JSON_UTF8, PLAIN, Clerk, Objection, Panicked, refused
+from .relay import Relay
+from .switches import Switches
 
-PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 JSON = {"Content-Type": "application/json"}
-JSON_UTF8 = {"Content-Type": "application/json; charset=utf-8"}
 HTML = {"Cache-Control": "no-cache", "Content-Type": "text/html; charset=utf-8"}
-PAGE = (
-    '<!doctype html><html lang="en"><head><title>New API</title></head>'
-    '<body><div id="root"></div></body></html>\n'
-)
 LONGEST_WHOLE = 2048
 """Longer bodies are sent in chunks."""
 WINDOW = 180.0
 """Seconds in which requests to unknown routes are counted."""
-_TEXTS = ("prompt", "customId", "botType", "notifyHook", "action", "state", "taskId", "content")
-_REQUEST_TYPES = {
-    **dict.fromkeys((*_TEXTS, "maskBase64"), "string"),
-    "index": "int",
-    "base64Array": "[]string",
-}
-_KINDS = {
-    bool: "bool",
-    int: "number",
-    float: "number",
-    str: "string",
-    list: "array",
-    dict: "object",
-}
-_GO_KINDS = {"string": str, "int": int}
+MINUTE = 60.0
+ALLOWED_PORTS = frozenset((80, 443, 8080, 8443))
 
 Words = Mapping[str, str]
 """An answer's text in each language that the server knows."""
+_TOO_FAST: Words = {"zh": "您的速率达到上限，请稍后再试。"}
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """How a relay words an objection before it forwards anything.
+
+    Attributes:
+        words: The text, in which ``{}`` is what is wrong.
+        status: Of the answer.
+        code: ``error.code`` of shape E1, or the number of shape E2.
+        kind: ``type`` of shape E2; empty is shape E1.
+        plain: Whether it is sent as plain text.
+    """
+
+    words: Words
+    status: int
+    code: str | int = ""
+    kind: str = ""
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +60,37 @@ class GinRules:
 
     Attributes:
         routes: The endpoints it has.
-        is_prefix: Whether a path segment may stand before ``/mj``.
+        page: What unknown routes show.
         refuse: Looks at the credentials; returns status and words of a refusal, or None.
         headers: What every answer carries.
         error: Builds the object of shape E1 from code, message and request id.
-        bad_request: What stands before Go's words about a body that does not fit.
+        complaints: Words for a ``"body"``, an ``"action"``, a ``"channel"`` or a ``"model"``.
+        forms: What becomes of an order that is not sent as JSON.
+        panic: What follows a custom id that the relay cannot take apart (contract Q22).
         unknown_limit: So many requests to unknown routes are answered in `WINDOW` seconds.
         unknown_retry_after: The Retry-After header of the others, or None.
+        mark: What stands in the middle of a request id.
+        speeds: Whether the segment before ``/mj`` must name a speed.
+        reads_models: Whether a token's models are looked at on reads, too (contract Q17).
+        limits: Whether each user may send so many requests only (contract E9).
+        guards: Whether it has a guard against forged picture links.
     """
 
     routes: frozenset[str]
-    is_prefix: Callable[[str], bool]
+    page: str
     refuse: Callable[[Call, str], tuple[int, Words] | None]
     headers: Mapping[str, str]
     error: Callable[[str, str, str], Any]
-    bad_request: Words
+    complaints: Mapping[str, Complaint]
+    forms: Literal["ignored", "refused", "bound"]
+    panic: Literal["goes on", "hangs up", "answers"]
     unknown_limit: int
-    unknown_retry_after: str | None
+    unknown_retry_after: str | None = None
+    mark: str = ""
+    speeds: bool = False
+    reads_models: bool = True
+    limits: bool = False
+    guards: bool = False
 
 
 class GinDoor:
@@ -91,14 +99,29 @@ class GinDoor:
     Args:
         rules: The relay.
         key: The only good API key.
+        relay: What stands behind it.
         epoch: UNIX seconds at the start of the simulator's clock.
         seed: Of request ids.
+        switches: What its operator set up.
     """
 
-    def __init__(self, rules: GinRules, key: str, *, epoch: float, seed: int) -> None:
+    def __init__(
+        self,
+        rules: GinRules,
+        key: str,
+        relay: Relay,
+        *,
+        epoch: float,
+        seed: int,
+        switches: Switches,
+    ) -> None:
         self._rules = rules
         self._key = key
+        self._relay = relay
         self._epoch = epoch
+        self._switches = switches
+        self._clerk = Clerk(relay, forms=rules.forms, models=switches.allowed_models)
+        self._bucket = Bucket(switches.rate_limit)
         self._random = Random(f"{seed}:door")  # noqa: S311 -- a simulation
         self._unknown: deque[float] = deque()
 
@@ -106,19 +129,17 @@ class GinDoor:
         """Tell which endpoint a request is for."""
         return self._route(method, path_of(raw_path)) or Place(UNKNOWN)
 
-    def answer(self, call: Call, place: Place, backend: Backend) -> Answer:
+    def answer(self, call: Call, place: Place) -> Answer:
         """Answer a call."""
         if moved := self._moved(call):
             return moved
         request_id = self._request_id(call.now)
-        answer = self._answer(call, place, backend, request_id)
+        answer = self._answer(call, place, request_id)
         headers = {"X-Oneapi-Request-Id": request_id, **self._rules.headers}
-        return Answer(
-            answer.status,
-            answer.body,
-            {**(answer.headers or {}), **headers},
+        return replace(
+            answer,
+            headers={**(answer.headers or {}), **headers},
             chunked=len(answer.body) > LONGEST_WHOLE,
-            picture=answer.picture,
         )
 
     def ids(self, call: Call, place: Place) -> tuple[str, ...]:
@@ -131,14 +152,18 @@ class GinDoor:
 
     def _route(self, method: str, path: str) -> Place | None:
         head, *segments = path.split("/")
-        if len(segments) > 1 and segments[0] != "mj" and self._rules.is_prefix(segments[0]):
-            segments = segments[1:]
+        if self._rules.speeds and segments[:1] == [""]:
+            segments = segments[1:]  # a slash too many does not matter there
+        prefix = ""
+        if segments[:1] != ["mj"] and segments[1:2] == ["mj"] and segments[0]:
+            prefix, *segments = segments
         if head or segments[:1] != ["mj"]:
             return None
         place = place_of(segments[1:])
         if not place or place.endpoint not in self._rules.routes:
             return None
-        return place if ENDPOINTS[place.endpoint] == method else None
+        fits = ENDPOINTS[place.endpoint] == method
+        return replace(place, prefix=prefix) if fits else None
 
     def _moved(self, call: Call) -> Answer | None:
         """Redirect a path with one slash too many; the router does it before anything else."""
@@ -156,41 +181,60 @@ class GinDoor:
             301, body.encode(), {"Location": target, "Content-Type": HTML["Content-Type"]}
         )
 
-    def _answer(self, call: Call, place: Place, backend: Backend, request_id: str) -> Answer:
+    def _answer(self, call: Call, place: Place, request_id: str) -> Answer:
+        rules = self._rules
         if place.endpoint == UNKNOWN:
             return self._no_route(call)
         if place.endpoint == "image/{id}":
-            return _image(*backend.image(place.task_id or "", call.now))
-        if refusal := self._rules.refuse(call, self._key):
+            return self._image(place.task_id or "", call.now)
+        if rules.speeds and place.prefix not in {"", *MODES}:
+            return _one_hub_error(4, "无效的加速模式")
+        if refusal := rules.refuse(call, self._key):
             status, words = refusal
             return self._error(status, "", words, call, request_id)
-        return self._let_in(call, place, backend, request_id)
+        if rules.limits and not self._bucket.takes(call.now):
+            return self._error(429, "", _TOO_FAST, call, request_id)
+        return self._let_in(call, place, request_id)
 
-    def _let_in(self, call: Call, place: Place, backend: Backend, request_id: str) -> Answer:
+    def _let_in(self, call: Call, place: Place, request_id: str) -> Answer:
+        try:
+            if place.endpoint.startswith("task/"):
+                return self._read(call, place)
+            return self._clerk.take(call, place)
+        except Objection as objection:
+            return self._complain(objection, call, request_id)
+        except Panicked as panicked:
+            return self._panic(panicked)
+
+    def _read(self, call: Call, place: Place) -> Answer:
+        if self._rules.reads_models and self._switches.allowed_models is not None:
+            raise Objection("model", "")
         match place.endpoint:
             case "task/{id}/fetch":
-                return _fetched(backend.fetch(place.task_id or "", call.now))
+                text = self._relay.fetch(place.task_id or "", call.now)
+                if text is None:
+                    return refused(RelayRefusal(4, "task_no_found"))
+                return Answer(200, _bytes(text), JSON)
             case "task/list-by-condition":
-                return _listed(call, backend)
-            case "submit/imagine":
-                return self._imagine(call, backend, request_id)
+                return self._listed(call)
             case _:
-                return not_built(place)
+                return self._clerk.seed(place.task_id or "", call.now)
 
-    def _imagine(self, call: Call, backend: Backend, request_id: str) -> Answer:
-        kind = call.header("content-type")
-        order: Wire = {}
-        if kind.startswith("application/json"):
-            try:
-                order = unmarshal(call.body)
-            except ValueError as error:
-                words = {name: f"{text}{error}" for name, text in self._rules.bad_request.items()}
-                return self._error(400, "", words, call, request_id)
-        elif kind.startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
-            return refused(5, "read_request_body_failed")
-        if not order.get("prompt"):
-            return refused(4, "prompt_is_required")
-        return Answer(200, _bytes(backend.imagine(order, call.now)), PLAIN)
+    def _listed(self, call: Call) -> Answer:
+        ids = _read_ids(call.body)
+        if ids is None:
+            return replace(refused(RelayRefusal(4, "do_request_failed")), headers=PLAIN)
+        return Answer(200, _bytes(self._relay.find(ids, call.now)), JSON)
+
+    def _image(self, task_id: str, now: float) -> Answer:
+        link, picture = self._relay.image(task_id, now)
+        if link is None:
+            return _image_error(400, "midjourney_task_not_found")
+        if self._rules.guards and self._switches.guard_images and (words := _blocked(link)):
+            return _image_error(403, words)
+        if not picture:
+            return _image_error(500, "http_get_image_failed")
+        return Answer(200, headers={"Content-Type": "image/png"}, picture=picture)
 
     def _no_route(self, call: Call) -> Answer:
         while self._unknown and self._unknown[0] <= call.now - WINDOW:
@@ -201,10 +245,30 @@ class GinDoor:
         self._unknown.append(call.now)
         path = path_of(call.path)
         if not path.startswith(("/v1", "/api", "/assets")):
-            return Answer(200, PAGE.encode(), HTML)
+            return Answer(200, self._rules.page.encode(), HTML)
         error = {"message": f"Invalid URL ({call.method} {path})", "type": "invalid_request_error"}
         body = go_json({"error": {**error, "param": "", "code": ""}})
         return Answer(404, _bytes(body), {"Cache-Control": "max-age=604800", **JSON_UTF8})
+
+    def _complain(self, objection: Objection, call: Call, request_id: str) -> Answer:
+        complaint = self._rules.complaints[objection.about]
+        words = {name: text.format(objection.detail) for name, text in complaint.words.items()}
+        if not complaint.kind:
+            return self._error(complaint.status, str(complaint.code), words, call, request_id)
+        body = {"code": complaint.code, "description": f"{words['zh']} ", "type": complaint.kind}
+        headers = PLAIN if complaint.plain else JSON_UTF8
+        return Answer(complaint.status, _bytes(go_json(body)), headers)
+
+    def _panic(self, panicked: Panicked) -> Answer:
+        if self._rules.panic == "hangs up":
+            return Answer(500, hang_up=True)
+        words = f"Panic detected, error: runtime error: {panicked.words}."
+        words += " Please submit a issue here: https://example.com/issues"
+        if self._rules.panic == "answers":
+            error = {"code": 500, "description": words, "type": "one_hub_panic"}
+            return Answer(500, _bytes(go_json({"error": error})), JSON_UTF8)
+        first = go_json({"error": {"message": words, "type": "new_api_panic"}})
+        return Answer(500, _bytes(first) + panicked.second.body, JSON_UTF8)
 
     def _error(self, status: int, code: str, words: Words, call: Call, request_id: str) -> Answer:
         """Answer in shape E1 (contract 4.1), in the caller's language."""
@@ -217,70 +281,29 @@ class GinDoor:
         moment = datetime.fromtimestamp(self._epoch + now, UTC)
         nanoseconds = self._random.randrange(10**9)
         tail = "".join(self._random.choices(ascii_letters + digits, k=8))
-        return f"{moment:%Y%m%d%H%M%S}{nanoseconds:09}8268d9d6{tail}"
+        return f"{moment:%Y%m%d%H%M%S}{nanoseconds:09}{self._rules.mark}{tail}"
 
 
-def refused(code: int, word: str) -> Answer:
-    """Answer in shape E2 (contract 4.1); the blank before the quote is the servers' own."""
-    body = {"code": code, "description": f"{word} ", "type": "upstream_error"}
-    return Answer(400, go_json(body).encode(), JSON_UTF8)
+class Bucket:
+    """So many requests a minute: tokens that come back, or a window that passes (contract E9)."""
 
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._speed = limit // 60
+        self._most = 10 * self._speed if self._speed else limit
+        self._left = float(self._most)
+        self._at = 0.0
 
-def unmarshal(body: bytes) -> Wire:
-    """Read a submit's body as strictly as Go does.
-
-    Raises:
-        ValueError: With Go's words.
-    """
-    text = body.decode(errors="replace")
-    try:
-        value = read_json(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(_syntax_words(text, error)) from None
-    if value is None:
-        return {}
-    if (order := as_object(value)) is None:
-        raise ValueError(_type_words(value, "Go value of type dto.MidjourneyRequest"))
-    for name, wanted in _REQUEST_TYPES.items():
-        _check(order.get(name), name, wanted)
-    return order
-
-
-def _check(value: Any, name: str, wanted: str) -> None:
-    if wanted == "[]string" and (items := as_array(value)) is not None:
-        for item in items:
-            _check(item, name, "string")
-    elif value is not None and type(value) is not _GO_KINDS.get(wanted):
-        place = f"Go struct field MidjourneyRequest.{name} of type {wanted}"
-        raise ValueError(_type_words(value, place))
-
-
-def _type_words(value: Any, place: str) -> str:
-    kind = _KINDS[type(value)]
-    shown = f"number {value}" if isinstance(value, float) else kind
-    return f"json: cannot unmarshal {shown} into {place}"
-
-
-def _syntax_words(text: str, error: json.JSONDecodeError) -> str:
-    rest = text[error.pos :].lstrip()
-    if not rest or error.msg.startswith("Unterminated"):
-        return "unexpected end of JSON input"
-    where = (
-        "after top-level value" if error.msg == "Extra data" else "looking for beginning of value"
-    )
-    return f"invalid character '{rest[0]}' {where}"
-
-
-def _fetched(text: str | None) -> Answer:
-    return refused(4, "task_no_found") if text is None else Answer(200, _bytes(text), JSON)
-
-
-def _listed(call: Call, backend: Backend) -> Answer:
-    ids = _read_ids(call.body)
-    if ids is None:
-        answer = refused(4, "do_request_failed")
-        return Answer(answer.status, answer.body, PLAIN)
-    return Answer(200, _bytes(backend.find(ids, call.now)), JSON)
+    def takes(self, now: float) -> bool:
+        """Tell whether a request may pass, and count it."""
+        if self._speed:
+            self._left = min(self._most, self._left + (now - self._at) * self._speed)
+            self._at = now
+        elif self._left == self._most or now - self._at >= MINUTE:
+            self._left, self._at = float(self._most), now
+        allowed = self._left >= 1
+        self._left -= allowed
+        return allowed
 
 
 def _read_ids(body: bytes) -> list[str] | None:
@@ -299,12 +322,24 @@ def _read_ids(body: bytes) -> list[str] | None:
     return [item or "" for item in ids]
 
 
-def _image(known: bool, picture: Picture | None) -> Answer:  # noqa: FBT001 -- unpacked
-    if not known:
-        return Answer(400, b'{"error":"midjourney_task_not_found"}', JSON_UTF8)
-    if not picture:
-        return Answer(500, b'{"error":"http_get_image_failed"}', JSON_UTF8)
-    return Answer(200, headers={"Content-Type": "image/png"}, picture=picture)
+def _blocked(link: str) -> str | None:
+    """Say why a link is not fetched (contract 2.4, ``image/{id}``)."""
+    parts = urlsplit(link)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    if port not in ALLOWED_PORTS:
+        return f"request blocked: port {port} is not allowed"
+    if parts.hostname == "127.0.0.1":
+        return "request blocked: private IP address not allowed: 127.0.0.1"
+    return None
+
+
+def _image_error(status: int, words: str) -> Answer:
+    return Answer(status, _bytes(go_json({"error": words})), JSON_UTF8)
+
+
+def _one_hub_error(code: int, words: str) -> Answer:
+    body = {"code": code, "description": words, "type": "one_hub_error"}
+    return Answer(400, _bytes(go_json(body)), JSON_UTF8)
 
 
 def _bytes(text: str) -> bytes:

@@ -22,6 +22,8 @@ MISSING = (
     ' pip install "mjtask_async[simulator]"'
 )
 _BLOBS = 7
+FILM = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42\x00\x00\x00\x08free\x00\x00\x00\x08mdat"
+"""Every video: an MP4 without a single frame."""
 
 
 def require_pillow() -> None:
@@ -36,6 +38,15 @@ def require_pillow() -> None:
         raise ImportError(MISSING, name="PIL") from error
 
 
+def drawn(picture: Picture) -> bytes:
+    """Return what is behind a link: a PNG, or a film.
+
+    Raises:
+        ImportError: Pillow is missing; the message says how to install it.
+    """
+    return FILM if picture.film else png(picture)
+
+
 @lru_cache(maxsize=512)
 def png(picture: Picture) -> bytes:
     """Draw a picture.
@@ -47,7 +58,12 @@ def png(picture: Picture) -> bytes:
     from io import BytesIO  # noqa: PLC0415 -- beside Pillow
 
     buffer = BytesIO()
-    _sharpened(_grid(picture.key), picture.percent).save(buffer, "PNG", compress_level=1)
+    grid = _grid(picture.key)
+    if picture.tile is not None:
+        half = SIDE // 2
+        left, top = half * (picture.tile % 2), half * (picture.tile // 2)
+        grid = grid.crop((left, top, left + half, top + half)).resize((SIDE, SIDE))
+    _sharpened(grid, picture.percent).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 

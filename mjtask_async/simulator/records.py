@@ -14,10 +14,14 @@ class Change(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A task's picture at a percentage; the same pair is always the same picture."""
+    """A task's picture at a percentage; the same values are always the same picture."""
 
     key: str
     percent: int
+    tile: int | None = None
+    """Which of the grid's four pictures; None is the whole grid."""
+    film: bool = False
+    """Whether it is a video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,5 @@ class AcceptedTask:
     state: str | None
     at: float
     """Seconds on the simulator's clock."""
+    action: str = "IMAGINE"
+    """What the origin calls the task."""

@@ -7,16 +7,18 @@ time at which it happened. A row is finished when its progress is ``"100%"``, wh
 its status (contract 3.3), so rows can freeze (contract Q9, Q10, Q11).
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from ..models import TaskAction, TaskStatus
+from ..models import TaskStatus
 from .dialects import as_object, go_json
-from .engine import Engine, Wire
+from .direct import Errand, Spoken
+from .engine import Engine
+from .forwarding import Forwarder, RelayRefusal
+from .origin import Wire
 from .records import Change, Picture
+from .switches import DEFAULTS, Switches
 from .timeline import Step
 
 HOUR_MS = 3_600_000
@@ -34,6 +36,9 @@ _BLANK = (
 )
 """A row as it is inserted, in the order of its keys on the wire (contract 3.1)."""
 _COPIED = ("promptEn", "state", "imageUrl", "status", "failReason", "progress")
+_ABOUT_A_TASK = frozenset(
+    ("submit/change", "submit/simple-change", "submit/action", "submit/modal", "submit/video")
+)
 _PROMPTS = ("finalPrompt", "finalZhPrompt")
 _TIMES = ("submitTime", "startTime", "finishTime")
 
@@ -45,12 +50,20 @@ class RelayRules:
     Attributes:
         period: Seconds between the points of the refresh grid.
         single: How likely a pass follows the last one after one period; else it takes two.
+        eager: Whether an idle relay refreshes as soon as something is submitted.
         videos: Whether a row has ``videoUrl`` and ``videoUrls``.
+        rewrites: Whether links to pictures lead to the relay itself.
+        steady: Whether an image-seed is answered with 200, whatever upstream's status is.
+        modes: Whether the speed is chosen here, and upstream's errors are kept back.
     """
 
     period: float = 15.0
     single: float = 1.0
+    eager: bool = False
     videos: bool = True
+    rewrites: bool = True
+    steady: bool = False
+    modes: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +74,7 @@ class Row:
     number: int
     fields: Wire
     changes: list[Change]
+    mode: str | None = None
     text: str = ""
 
     @property
@@ -76,29 +90,107 @@ class Relay:
         engine: The origin.
         rules: The family.
         seed: Of the refresh grid's phase and gaps.
+        switches: What its operator set up.
     """
 
-    def __init__(self, engine: Engine, rules: RelayRules, *, seed: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, rules: RelayRules, *, seed: int = 0, switches: Switches = DEFAULTS
+    ) -> None:
         self.address = ""
+        self.forwarder = Forwarder(engine, modes=rules.modes)
         self._engine = engine
         self._rules = rules
+        self._rewrites = rules.rewrites and switches.forward_urls
         self._random = Random(f"{seed}:relay")  # noqa: S311 -- a simulation
-        self._next_pass = self._random.uniform(0, rules.period)
+        self._next_pass = None if rules.eager else self._random.uniform(0, rules.period)
         self._rows: dict[str, list[Row]] = {}
         self._unfinished: list[Row] = []
         self._count = 0
         self._reads = 0
 
-    def imagine(self, order: Mapping[str, Any], now: float) -> str:
-        """Forward a submit, keep a row of it, and return the envelope with 21 and 22 as 1."""
+    def submit(self, errand: Errand, now: float) -> Spoken:
+        """Forward an order, and keep a row of what upstream made of it.
+
+        Raises:
+            RelayRefusal: The relay's own refusal.
+        """
         self._advance(now)
-        sent = {name: order[name] for name in order if name not in {"accountFilter", "notifyHook"}}
-        text = self._engine.rules.encode(self._engine.imagine(sent, now))
-        answer: Wire = json.loads(text)
-        self._insert(TaskAction.IMAGINE, order["prompt"], answer, now)
-        for code in (21, 22):  # in the text, as the relays do it (contract 2.3)
-            text = text.replace(f'"code":{code}', '"code":1')
-        return text
+        match errand.endpoint:
+            case "task/{id}/image-seed":
+                return self._seed(errand, now)
+            case "notify":
+                return self._notify(errand, now)
+            case "insight-face/swap":
+                return self._swap(errand, now)
+            case _:
+                return self._forward(errand, now)
+
+    def _forward(self, errand: Errand, now: float) -> Spoken:
+        parent = self._parent(errand)
+        mode = parent.mode if parent else errand.mode
+        said = self.forwarder.submit(errand, mode, now)
+        if said.answer is not None:
+            prompt = parent.fields["prompt"] if parent else errand.order.get("prompt") or ""
+            row = self._insert(errand.action, prompt, said.answer, now, mode)
+            if errand.endpoint == "submit/upload-discord-images" and said.answer.get("code") == 1:
+                _store(row, {"status": TaskStatus.SUCCESS.value, "progress": "100%"}, now)
+        return said.rewritten(errand.action)
+
+    def _parent(self, errand: Errand) -> Row | None:
+        """Look at the row of the task that an order is about (contract 8, preconditions).
+
+        Raises:
+            RelayRefusal: There is none, or it is not a success.
+        """
+        if not errand.parent or errand.endpoint not in _ABOUT_A_TASK:
+            return None
+        rows = self._rows.get(errand.parent)
+        if not rows:
+            raise RelayRefusal(4, "task_not_found")
+        if errand.endpoint != "submit/modal" and rows[0].fields["status"] != TaskStatus.SUCCESS:
+            raise RelayRefusal(4, "task_status_not_success")
+        return rows[0]
+
+    def _swap(self, errand: Errand, now: float) -> Spoken:
+        said = self.forwarder.submit(errand, errand.mode, now)
+        if said.answer is not None:
+            row = self._insert("SWAP_FACE", "InsightFace", said.answer, now, errand.mode)
+            row.fields["startTime"] = row.fields["submitTime"]
+        return said.rebuilt()
+
+    def _seed(self, errand: Errand, now: float) -> Spoken:
+        if errand.parent not in self._rows:
+            raise RelayRefusal(4, "task_no_found")
+        said = self.forwarder.submit(errand, None, now)
+        answer = said.rebuilt()
+        return answer._replace(status=200) if self._rules.steady and said.answer else answer
+
+    def _notify(self, errand: Errand, now: float) -> Spoken:
+        """Believe anybody who says how a task is (contract Q35)."""
+        rows = self._rows.get(str(errand.order.get("id") or ""))
+        if not rows:
+            raise RelayRefusal(4, "midjourney_task_not_found")
+        said = {name: errand.order.get(name) or "" for name in _COPIED}
+        said |= {name: errand.order.get(name) or 0 for name in _TIMES}
+        _store(rows[0], said, now)
+        return Spoken(200, None)
+
+    def second_complaint(self, task_id: str) -> RelayRefusal:
+        """Tell what the relay says after it has panicked and gone on all the same (contract Q22).
+
+        It has forgotten which task the order was about and looks at the rows without an id.
+        """
+        if not task_id:
+            return RelayRefusal(5, "do_request_failed")
+        rows = self._rows.get("")
+        if not rows:
+            return RelayRefusal(4, "task_not_found")
+        done = rows[0].fields["status"] == TaskStatus.SUCCESS
+        return (
+            RelayRefusal(5, "do_request_failed")
+            if done
+            else RelayRefusal(4, "task_status_not_success")
+        )
 
     def fetch(self, task_id: str, now: float) -> str | None:
         """Return the oldest row of an id, or None."""
@@ -115,18 +207,31 @@ class Relay:
         rows.sort(key=_number)
         return f"[{','.join(self._text(row, now) for row in rows)}]"
 
-    def image(self, task_id: str, now: float) -> tuple[bool, Picture | None]:
-        """Tell whether an id is known, and the picture behind its oldest row's link."""
+    def newest(self, now: float, *, most: int | None) -> str:
+        """List nothing: relays have no such route."""
+        del now, most
+        return "[]"
+
+    def queue(self, now: float) -> str:
+        """List nothing: relays have no such route."""
+        del now
+        return "[]"
+
+    def image(self, task_id: str, now: float) -> tuple[str | None, Picture | None]:
+        """Return the link that an id's oldest row holds, and the picture behind it."""
         self._advance(now)
         rows = self._rows.get(task_id)
-        return bool(rows), self._engine.picture(rows[0].fields["imageUrl"], now) if rows else None
+        if not rows:
+            return None, None
+        link: str = rows[0].fields["imageUrl"]
+        return link, self._engine.picture(link, now)
 
     def plant(self, task_id: str, steps: Sequence[Step], now: float, fields: Wire) -> None:
         """Add a task to the origin, with a row as after its submit."""
         self._advance(now)
         self._engine.plant(task_id, steps, now, fields)
         answer = {"code": 1, "description": "提交成功", "result": task_id}
-        self._insert(fields["action"], fields["prompt"], answer, now)
+        self._insert(fields["action"], fields["prompt"], answer, now, None)
 
     def forget(self, task_id: str, now: float, *, row: bool) -> bool:
         """Let the origin lose a task, and with ``row`` the relay, too."""
@@ -148,10 +253,16 @@ class Relay:
 
     def _advance(self, now: float) -> None:
         """Make up for the refresh passes since somebody last looked."""
-        while self._next_pass <= now:
-            self._refresh(self._next_pass)
-            periods = 1 if self._random.random() < self._rules.single else 2
-            self._next_pass += periods * self._rules.period
+        while self._next_pass is not None and self._next_pass <= now:
+            self._pass(self._next_pass)
+
+    def _pass(self, now: float) -> None:
+        self._refresh(now)
+        if self._rules.eager and not self._unfinished:
+            self._next_pass = None
+            return
+        periods = 1 if self._random.random() < self._rules.single else 2
+        self._next_pass = now + periods * self._rules.period
 
     def _refresh(self, now: float) -> None:
         rows = {row.id: row for row in self._unfinished if row.id}  # the newest of an id wins
@@ -181,20 +292,24 @@ class Relay:
             new["properties"] = {name: properties.get(name) or "" for name in _PROMPTS}
         return new
 
-    def _insert(self, action: str, prompt: str, answer: Wire, now: float) -> None:
+    def _insert(self, action: str, prompt: str, answer: Wire, now: float, mode: str | None) -> Row:
         """Keep a row of every answer, of refusals too (contract Q8)."""
-        result, accepted = answer["result"] or "", answer["code"] in {1, 21, 22}
-        fields = self._blank(result) | {
+        said, result = answer.get("description") or "", answer.get("result")
+        task_id = result if isinstance(result, str) else ""
+        fields = self._blank(task_id) | {
             "action": action,
             "prompt": prompt,
-            "description": answer["description"],
+            "description": said,
             "submitTime": self._ms(now),
-            "failReason": "" if accepted else answer["description"],
+            "failReason": "" if answer.get("code") in {1, 21, 22} else said,
         }
-        row = Row(result, self._count, fields, [Change(now, "", "0%")])
+        row = Row(task_id, self._count, fields, [Change(now, "", "0%")], mode)
         self._count += 1
-        self._rows.setdefault(result, []).append(row)
+        self._rows.setdefault(task_id, []).append(row)
         self._unfinished.append(row)
+        if self._rules.eager and self._next_pass is None:
+            self._next_pass = now
+        return row
 
     def _blank(self, task_id: str) -> Wire:
         """Return a row before its first refresh."""
@@ -213,8 +328,8 @@ class Relay:
         return row.text.replace(_RAND, f"?rand={ns}")
 
     def _own_link(self, row: Row) -> str:
-        if not row.fields["imageUrl"]:
-            return ""
+        if not row.fields["imageUrl"] or not self._rewrites:
+            return str(row.fields["imageUrl"])
         done = row.fields["status"] == TaskStatus.SUCCESS
         return f"{self.address}/mj/image/{row.id}{'' if done else _RAND}"
 

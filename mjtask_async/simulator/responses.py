@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from .exchange import Answer
-from .pictures import png
+from .pictures import drawn
 
 
 class HangUp(web.Response):
@@ -18,7 +18,7 @@ class HangUp(web.Response):
 
 def response_of(answer: Answer, *, close: bool) -> web.Response:
     """Build the response to send; ``close`` ends the connection after it."""
-    body = png(answer.picture) if answer.picture else answer.body
+    body = drawn(answer.picture) if answer.picture else answer.body
     response = web.Response(status=answer.status, body=body, headers=answer.headers)
     if answer.chunked:
         response.enable_chunked_encoding()
@@ -29,7 +29,7 @@ def response_of(answer: Answer, *, close: bool) -> web.Response:
 
 async def send_part(request: web.BaseRequest, answer: Answer, keep: float) -> web.StreamResponse:
     """Announce the whole answer, send a part of it, and hang up."""
-    body = png(answer.picture) if answer.picture else answer.body
+    body = drawn(answer.picture) if answer.picture else answer.body
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     response.content_length = len(body)
     await response.prepare(request)

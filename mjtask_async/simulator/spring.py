@@ -5,18 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .dialects import as_array, as_object, jackson, read_first_json
-from .direct import Backend
-from .exchange import (
-    BUILT,
-    ENDPOINTS,
-    UNKNOWN,
-    Answer,
-    Call,
-    Place,
-    not_built,
-    path_of,
-    place_of,
-)
+from .direct import Backend, Errand
+from .exchange import ENDPOINTS, UNKNOWN, Answer, Call, Place, path_of, place_of
+from .origin import Wire
 
 JSON = {"Content-Type": "application/json"}
 VARY = {"Vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
@@ -32,6 +23,11 @@ LONGEST_LINE = 8192
 _GUARDED = ("/mj/submit/", "/mj/task/", "/mj/account/")
 _MALFORMED = re.compile(r"%(?:2f|5c|(?![0-9a-f]{2}))|[^!-~]|\\", re.IGNORECASE)
 _CLOSING = frozenset((400, 500))
+_TEXTS = ("prompt", "state", "notifyHook", "base64", "taskId", "content")
+_ENUMS = {
+    "action": ("IMAGINE", "UPSCALE", "VARIATION", "REROLL", "DESCRIBE", "BLEND"),
+    "dimensions": ("PORTRAIT", "SQUARE", "LANDSCAPE"),
+}
 _STYLE = (
     "body {font-family:Tahoma,Arial,sans-serif;} h1, h2, h3, b {color:white;background-color:#525D76;}"
     " h1 {font-size:22px;} h2 {font-size:16px;} h3 {font-size:14px;} p {font-size:12px;}"
@@ -45,12 +41,14 @@ class SpringDoor:
     Args:
         routes: The endpoints it has.
         key: The configured secret.
+        backend: What stands behind it.
         epoch: UNIX seconds at the start of the simulator's clock.
     """
 
-    def __init__(self, routes: frozenset[str], key: str, *, epoch: float) -> None:
+    def __init__(self, routes: frozenset[str], key: str, backend: Backend, *, epoch: float) -> None:
         self._routes = routes
         self._key = key
+        self._backend = backend
         self._epoch = epoch
 
     def locate(self, method: str, raw_path: str) -> Place:
@@ -60,7 +58,7 @@ class SpringDoor:
             return place
         return Place(UNKNOWN)
 
-    def answer(self, call: Call, place: Place, backend: Backend) -> Answer:
+    def answer(self, call: Call, place: Place) -> Answer:
         """Answer a call."""
         raw = call.path.partition("?")[0]
         if _MALFORMED.search(raw) or len(call.path) > LONGEST_LINE:
@@ -70,7 +68,7 @@ class SpringDoor:
             return Answer(302, headers={"Location": f"http://{call.header('host')}/mj/"})
         if not path.startswith("/mj/"):
             return _tomcat(404)
-        return self._guarded(call, place, path, backend)
+        return self._guarded(call, place, path)
 
     def ids(self, call: Call, place: Place) -> tuple[str, ...]:
         """Tell which task ids a call names."""
@@ -90,7 +88,7 @@ class SpringDoor:
         place = place_of(path.split("/")[2:])
         return place if place and place.endpoint in self._routes else None
 
-    def _guarded(self, call: Call, place: Place, path: str, backend: Backend) -> Answer:
+    def _guarded(self, call: Call, place: Place, path: str) -> Answer:
         """Answer below ``/mj``: a wrong method precedes a wrong key, which precedes the rest."""
         found = self._find(call.path)
         if found and place.endpoint == UNKNOWN:
@@ -100,14 +98,12 @@ class SpringDoor:
             return Answer(401)
         if not found:
             return self._error(404, call, path, VARY)
-        if place.endpoint not in BUILT:
-            return not_built(place)
-        return self._played(call, place, path, backend)
+        return self._played(call, place, path)
 
-    def _played(self, call: Call, place: Place, path: str, backend: Backend) -> Answer:
+    def _played(self, call: Call, place: Place, path: str) -> Answer:
         """Do what is asked; only then it shows whether the caller accepts JSON."""
         try:
-            text = _act(call, place, backend)
+            text = self._act(call, place)
         except _Refusal as refusal:
             return self._error(refusal.status, call, path, refusal.headers)
         if text is None:
@@ -115,6 +111,25 @@ class SpringDoor:
         if not _accepts_json(call):
             return self._error(406, call, path)
         return Answer(200, text.encode(errors="replace"), JSON, chunked=True)
+
+    def _act(self, call: Call, place: Place) -> str | None:
+        match place.endpoint:
+            case "task/{id}/fetch":
+                return self._backend.fetch(place.task_id or "", call.now)
+            case "task/list-by-condition":
+                return self._backend.find(_read_ids(_body(call)), call.now)
+            case "task/list":
+                return self._backend.newest(call.now, most=None)
+            case "task/queue":
+                return self._backend.queue(call.now)
+            case endpoint:
+                return self._submit(Errand(endpoint, _read_order(_body(call))), call.now)
+
+    def _submit(self, errand: Errand, now: float) -> str | None:
+        spoken = self._backend.submit(errand, now)
+        if spoken.status != 200:
+            raise _Refusal(spoken.status)
+        return spoken.text
 
     def _error(
         self, status: int, call: Call, path: str, headers: dict[str, str] | None = None
@@ -141,16 +156,6 @@ class _Refusal(Exception):  # noqa: N818 -- carries an answer, is no error of ou
         self.headers = headers
 
 
-def _act(call: Call, place: Place, backend: Backend) -> str | None:
-    match place.endpoint:
-        case "task/{id}/fetch":
-            return backend.fetch(place.task_id or "", call.now)
-        case "task/list-by-condition":
-            return backend.find(_read_ids(_body(call)), call.now)
-        case _:
-            return backend.imagine(_read_order(_body(call)), call.now)
-
-
 def _body(call: Call) -> dict[str, Any]:
     if not call.body:
         raise _Refusal(400)
@@ -175,12 +180,36 @@ def _read_ids(condition: dict[str, Any]) -> list[str]:
     return [item for item in _texts(condition.get("ids")) if item is not None]
 
 
-def _read_order(fields: dict[str, Any]) -> dict[str, Any]:
-    order = {name: _text(fields.get(name)) for name in ("prompt", "state", "notifyHook")}
+def _read_order(fields: dict[str, Any]) -> Wire:
+    """Read what any of the orders holds, each field as Jackson would."""
+    order: Wire = {name: _text(fields.get(name)) for name in _TEXTS}
     images = _texts(fields.get("base64Array"))
     if None in images:
         raise _Refusal(500)
-    return {**order, "base64Array": images}
+    order["base64Array"] = images
+    order |= {name: _enum(fields.get(name), names) for name, names in _ENUMS.items()}
+    return {**order, "index": _number(fields.get("index"))}
+
+
+def _enum(value: Any, names: tuple[str, ...]) -> str | None:
+    """Read an enum by its name or its ordinal (contract 1.4)."""
+    if value is None or value in names:
+        return None if value is None else str(value)
+    if type(value) is int and 0 <= value < len(names):
+        return names[value]
+    raise _Refusal(400)
+
+
+def _number(value: Any) -> int | None:
+    """Read a whole number: ``"2"`` is 2 and 1.7 is 1 (contract 1.4)."""
+    if value is None or isinstance(value, bool | list | dict):
+        if value is not None:
+            raise _Refusal(400)
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise _Refusal(400) from None
 
 
 def _text(value: Any) -> str | None:

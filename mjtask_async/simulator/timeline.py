@@ -76,6 +76,15 @@ def draw_life(random: Random) -> list[Step]:
         steps.append(Step(at=at, status=TaskStatus.IN_PROGRESS, progress=f"{percent}%"))
 
 
+def quick_life(random: Random) -> list[Step]:
+    """Draw a run that ends soon and shows nothing on its way."""
+    end = PAUSE + random.uniform(*STEP_SECONDS)
+    return [
+        Step(at=PAUSE, status=TaskStatus.SUBMITTED),
+        Step(at=end, status=TaskStatus.SUCCESS),
+    ]
+
+
 def failing_life(reason: str) -> list[Step]:
     """Return the run of a task that its worker refuses at once."""
     return [Step(at=PAUSE, status=TaskStatus.FAILURE, fail_reason=reason)]

@@ -1,4 +1,6 @@
+import asyncio
 import io
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -61,6 +63,46 @@ class Caller:
 
     async def imagine(self, prompt: str = "cat") -> Reply:
         return await self.post("/mj/submit/imagine", f'{{"prompt":"{prompt}","state":"s"}}')
+
+    async def order(self, endpoint: str, **body: Any) -> dict[str, Any]:
+        """Post an order, and return the envelope."""
+        reply = await self.post(f"/mj/{endpoint}", json.dumps(body))
+        answer: dict[str, Any] = json.loads(reply.body)
+        return answer
+
+    async def task(self, task_id: str) -> dict[str, Any]:
+        task: dict[str, Any] = json.loads((await self.fetch(task_id)).body)
+        return task
+
+    async def tasks(self, *ids: str) -> list[dict[str, Any]]:
+        tasks: list[dict[str, Any]] = json.loads((await self.find(*ids)).body)
+        return tasks
+
+    async def wait(self, task_id: str, *statuses: str) -> dict[str, Any]:
+        """Look at a task every second until it has one of the statuses."""
+        for _ in range(600):
+            task = await self.task(task_id)
+            if task["status"] in (statuses or ("SUCCESS", "FAILURE")):
+                return task
+            await asyncio.sleep(1)
+        raise AssertionError(task)
+
+    async def made(self, endpoint: str, **body: Any) -> dict[str, Any]:
+        """Post an order, and wait for its task."""
+        answer = await self.order(endpoint, **body)
+        return await self.wait(answer["result"])
+
+    async def grid(self) -> dict[str, Any]:
+        return await self.made("submit/imagine", prompt="a cat", state="s")
+
+    async def press(self, task: dict[str, Any], label: str, **more: Any) -> dict[str, Any]:
+        """Press a button by its label or emoji, and return the envelope."""
+        [custom_id] = [
+            button["customId"]
+            for button in task["buttons"]
+            if label in {button["label"], button["emoji"]}
+        ]
+        return await self.order("submit/action", taskId=task["id"], customId=custom_id, **more)
 
     async def fetch(self, task_id: str) -> Reply:
         return await self.get(f"/mj/task/{task_id}/fetch")

@@ -160,7 +160,7 @@ async def test_a_link_that_expired_or_never_was_is_gone() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"profile": "x"}, "the profiles are: new-api, novicezk"),
+        ({"profile": "x"}, "the profiles are: new-api, new-api-2025, novicezk"),
         ({"speed": 0}, "speed must be above 0"),
         ({"speed": float("inf")}, "speed must be above 0"),
         ({"speed": float("nan")}, "speed must be above 0"),

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from mjtask_async.simulator import PROFILES, Change, Step
-from mjtask_async.simulator.engine import LINK_SECONDS, Engine, imagined
+from mjtask_async.simulator.engine import Engine
+from mjtask_async.simulator.links import LINK_SECONDS
+from mjtask_async.simulator.origin import imagined
 from mjtask_async.simulator.records import Picture
 
 EPOCH = 1_700_000_000.0
@@ -22,7 +24,8 @@ def trueai(**arguments: Any) -> Engine:
 
 
 def submit(engine: Engine, *, now: float = 0.0, **order: Any) -> dict[str, Any]:
-    return engine.imagine({"prompt": "cat", **order}, now)
+    body: dict[str, Any] = engine.submit("submit/imagine", {"prompt": "cat", **order}, now).body
+    return body
 
 
 def look(engine: Engine, task_id: str, now: float) -> dict[str, Any]:

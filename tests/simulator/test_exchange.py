@@ -25,8 +25,3 @@ def test_a_path_leads_to_its_endpoint(tail: str, place: Place | None) -> None:
 
 def test_the_query_is_no_part_of_the_path() -> None:
     assert exchange.path_of("/mj/a%2Fb?c=d%2F") == "/mj/a/b"
-
-
-def test_an_endpoint_that_is_not_played_says_so() -> None:
-    answer = exchange.not_built(Place("submit/blend"))
-    assert (answer.status, answer.body) == (501, b"The simulator does not play submit/blend yet.")

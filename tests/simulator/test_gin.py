@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mjtask_async.simulator import Step, gin
+from mjtask_async.simulator import Step, go_body
 
 from .conftest import JSON, Reply, calling
 
@@ -299,13 +299,8 @@ async def test_an_image_needs_no_key() -> None:
         assert json.loads(unknown.body) == {"error": "midjourney_task_not_found"}
 
 
-async def test_endpoints_to_come_say_that_they_are_not_played() -> None:
-    async with calling() as caller:
-        assert (await caller.post("/mj/submit/blend", "{}")).status == 501
-
-
 def test_text_that_is_no_utf8_does_not_break_the_door() -> None:
-    assert gin.unmarshal(b'{"prompt":"\xff"}') == {"prompt": "\ufffd"}
+    assert go_body.unmarshal(b'{"prompt":"\xff"}') == {"prompt": "\ufffd"}
 
 
 async def test_a_lone_surrogate_does_not_break_the_answer() -> None:

@@ -5,9 +5,10 @@ from mjtask_async.simulator.exchange import ENDPOINTS
 
 
 def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(
-        ValueError, match="unknown profile 'x'; the profiles are: new-api, novicezk"
-    ):
+    words = (
+        "unknown profile 'x'; the profiles are: new-api, new-api-2025, novicezk, one-hub, trueai"
+    )
+    with pytest.raises(ValueError, match=words):
         profiles.profile_named("x")
 
 
@@ -23,8 +24,8 @@ def test_novicezk_is_asked_directly_and_wants_a_secret() -> None:
 
 
 def test_every_route_is_an_endpoint() -> None:
-    assert ENDPOINTS.keys() >= profiles._RELAY_ROUTES
-    assert ENDPOINTS.keys() >= profiles._NOVICEZK_ROUTES
+    for profile in PROFILES.values():
+        assert ENDPOINTS.keys() >= profile.routes
 
 
 def test_a_relay_is_rarely_a_single_period_apart() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from mjtask_async.simulator import PROFILES, Change, Step
-from mjtask_async.simulator.engine import Engine, imagined
+from mjtask_async.simulator.direct import Errand
+from mjtask_async.simulator.engine import Engine
+from mjtask_async.simulator.origin import imagined
 from mjtask_async.simulator.records import Picture
 from mjtask_async.simulator.relay import HOUR_RULE, TOO_MANY_IDS, Relay, RelayRules
 
@@ -42,7 +44,10 @@ def find(server: Relay, now: float, *ids: str) -> list[dict[str, Any]]:
 
 
 def submit(server: Relay, now: float = 0.0, prompt: str = "cat", **order: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(server.imagine({"prompt": prompt, **order}, now))
+    answer: dict[str, Any] = json.loads(
+        server.submit(Errand("submit/imagine", {"prompt": prompt, **order}, "IMAGINE"), now).text
+        or ""
+    )
     return answer
 
 
@@ -131,15 +136,17 @@ def test_links_are_rewritten_and_differ_on_every_read_until_success() -> None:
 def test_the_image_behind_a_row_is_the_origins_of_the_last_refresh() -> None:
     server = relay()
     plant(server, RUNNING, Step(at=PASS, status="SUCCESS"))
-    assert server.image("17", PASS - 0.01) == (True, Picture("17", 37))
-    assert server.image("17", 3 * PASS) == (True, Picture("17", 100))
-    assert server.image("18", 3 * PASS) == (False, None)
+    link, picture = server.image("17", PASS - 0.01)
+    assert (link or "").startswith("http://cdn/attachments/")
+    assert picture == Picture("17", 37)
+    assert server.image("17", 3 * PASS)[1] == Picture("17", 100)
+    assert server.image("18", 3 * PASS) == (None, None)
 
 
 def test_a_picture_from_elsewhere_cannot_be_passed_on() -> None:
     server = relay()
     plant(server, Step(at=0, status="SUCCESS", image_url="http://elsewhere/a.png"))
-    assert server.image("17", PASS) == (True, None)
+    assert server.image("17", PASS) == ("http://elsewhere/a.png", None)
 
 
 def test_a_queued_submit_comes_back_as_1() -> None:

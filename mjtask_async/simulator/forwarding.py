@@ -1,0 +1,117 @@
+"""How a relay talks to its upstream, and what it makes of the answers (contract 2.3, 4.1).
+
+An upstream may be scripted to say something else than the origin does.
+"""
+
+import json
+from dataclasses import dataclass
+
+from .dialects import as_array, as_object, go_json
+from .direct import Errand, Spoken, ask
+from .engine import Engine
+from .origin import Wire
+
+SUBMIT_PATIENCE = 60.0
+SEED_PATIENCE = 30.0
+"""Seconds after which a relay gives an answer up."""
+UNSUPPORTED = (
+    '{"type":"https://tools.ietf.org/html/rfc9110#section-15.5.16",'
+    '"title":"Unsupported Media Type","status":415,'
+    '"traceId":"00-00000000000000000000000000000000-0000000000000000-00"}'
+)
+"""What trueai says of an order that is not JSON (contract 4.2)."""
+_KEPT = frozenset(("INPAINT", "CUSTOM_ZOOM"))
+"""The actions whose code 21 stays (contract 2.3)."""
+_SPEEDS = ("--fast", "--relax", "--turbo")
+_REMOVED = frozenset(("accountFilter", "notifyHook"))
+
+
+class RelayRefusal(Exception):  # noqa: N818 -- carries an answer, is no error of ours
+    """What a relay says of its own accord, in shape E2 (contract 4.1)."""
+
+    def __init__(self, code: int, word: str, delay: float = 0.0) -> None:
+        super().__init__(word)
+        self.code = code
+        self.word = word
+        self.delay = delay
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Upstream's answer to an order; ``answer`` is None when its body was empty."""
+
+    spoken: Spoken
+    answer: Wire | None
+
+    def rewritten(self, action: str) -> Spoken:
+        """Turn 21 and 22 into 1, in the text, as the relays do it (contract 2.3)."""
+        text = self.spoken.text
+        for code in (22,) if action in _KEPT else (21, 22):
+            text = text and text.replace(f'"code":{code}', '"code":1')
+        return self.spoken._replace(text=text)
+
+    def rebuilt(self) -> Spoken:
+        """Write the envelope anew, as the relays do for a seed and a swap (contract 2.4)."""
+        if self.answer is None:
+            said = {"code": 5, "description": "empty_response_body", "properties": None}
+            return self.spoken._replace(text=go_json({**said, "result": ""}))
+        said = {
+            "code": self.answer.get("code") or 0,
+            "description": self.answer.get("description") or "",
+            "properties": self.answer.get("properties"),
+            "result": self.answer.get("result") or "",
+        }
+        return self.spoken._replace(text=go_json(said))
+
+
+class Forwarder:
+    """Passes orders on.
+
+    Args:
+        engine: The upstream.
+        modes: Whether the speed is chosen here, and upstream's errors are kept back.
+    """
+
+    def __init__(self, engine: Engine, *, modes: bool) -> None:
+        self.scripted: Spoken | None = None
+        self._engine = engine
+        self._modes = modes
+
+    def submit(self, errand: Errand, mode: str | None, now: float) -> Upstream:
+        """Pass an order on.
+
+        Raises:
+            RelayRefusal: Upstream's answer came too late or makes no sense.
+        """
+        spoken = self.scripted
+        if spoken is None and not errand.typed:
+            spoken = Spoken(415, UNSUPPORTED)
+        elif spoken is None:
+            spoken = ask(self._engine, errand.endpoint, self._sent(errand.order, mode), now)
+        patience = SEED_PATIENCE if errand.endpoint.endswith("image-seed") else SUBMIT_PATIENCE
+        if spoken.delay > patience:
+            raise RelayRefusal(5, "do_request_failed", patience)
+        if self._modes and spoken.status >= 400:
+            raise RelayRefusal(5, "do_request_failed", spoken.delay)
+        return Upstream(spoken, _understood(spoken.text) if spoken.text else None)
+
+    def _sent(self, order: Wire, mode: str | None) -> Wire:
+        sent = {name: value for name, value in order.items() if name not in _REMOVED}
+        if not self._modes:
+            return sent
+        for speed in _SPEEDS if isinstance(sent.get("prompt"), str) else ():
+            sent["prompt"] = sent["prompt"].replace(speed, "")
+        return sent | {"accountFilter": {"modes": [mode or "FAST"]}}
+
+
+def _understood(text: str) -> Wire:
+    """Read an envelope as Go does: an object, or null, whose result is no number."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = []
+    answer = {} if value is None else as_object(value)
+    result = answer.get("result") if answer is not None else None
+    if answer is None or not (isinstance(result, str | None) or as_array(result) is not None):
+        raise RelayRefusal(5, "unmarshal_response_body_failed")
+    return answer

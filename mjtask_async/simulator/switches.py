@@ -1,0 +1,44 @@
+"""What an operator may set up differently: switches of a simulated server."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """Every switch, as `Simulator` takes them; the defaults are the servers' own unless said.
+
+    Attributes:
+        remix: The origin's account has remix on: variations, pans, rerolls and animations
+            wait for a modal (contract 8, "if remix").
+        seed_delay: Seconds that an image-seed takes. trueai gives up after 60, a relay
+            after 30; infinity is a task without a seed.
+        admin: Whether the key may cancel tasks on trueai.
+        allowed_models: The models that a relay's token may use, such as ``"mj_imagine"``;
+            None is all (contract Q17).
+        rate_limit: Requests a minute and user on one-hub (contract 4.1, E9).
+        forward_urls: Whether new-api rewrites picture links to its own address.
+        guard_images: Whether new-api checks a picture's link before it fetches it. Real
+            servers do; here it is off, because the simulator's pictures are on loopback.
+    """
+
+    remix: bool = False
+    seed_delay: float = 0.0
+    admin: bool = True
+    allowed_models: Collection[str] | None = None
+    rate_limit: int = 600
+    forward_urls: bool = True
+    guard_images: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        if not self.seed_delay >= 0:
+            message = f"seed_delay must be 0 or more, not {self.seed_delay!r}"
+            raise ValueError(message)
+        if self.rate_limit < 1:
+            message = f"rate_limit must be 1 or more, not {self.rate_limit!r}"
+            raise ValueError(message)
+
+
+DEFAULTS = Switches()
+"""A server as it comes."""
