@@ -103,8 +103,7 @@ class Clerk:
             return Errand(endpoint, _unmarshalled(call.body, endpoint), mode=place.mode)
         if self._forms == "refused" and kind.startswith(_FORMS):
             raise RelayRefusal(5, "read_request_body_failed")
-        unparsed = _UNPARSED | ({"submit/modal"} if self._forms == "bound" else frozenset())
-        if endpoint in unparsed:
+        if endpoint in _UNPARSED or (self._forms == "bound" and endpoint == "submit/modal"):
             return Errand(endpoint, _unparsed(call.body), mode=place.mode, typed=False)
         return Errand(endpoint, {}, mode=place.mode)
 

@@ -9,6 +9,7 @@ from .orders import (
     DESCRIBED,
     UNKNOWN_PARENT,
     WRONG_STATUS,
+    images_of,
     is_data_url,
     read_change,
     refused,
@@ -44,14 +45,14 @@ def _imagine(engine: Engine, order: Order, now: float) -> Said:
     if word := BANNED_WORDS.search(prompt):
         said = {"promptEn": prompt, "bannedWord": word[0]}
         return Said(200, envelope(24, BANNED, properties=said))
-    if not all(map(is_data_url, order.get("base64Array") or [])):
+    if not all(map(is_data_url, images_of(order))):
         return refused(4, BAD_PICTURE)
     draft = _draft(order, TaskAction.IMAGINE, prompt, f"/imagine {prompt}")
     return Said(200, engine.accept(draft, now))
 
 
 def _blend(engine: Engine, order: Order, now: float) -> Said:
-    images = order.get("base64Array") or []
+    images = images_of(order)
     if not 2 <= len(images) <= 5:
         return refused(4, "base64List参数错误")
     if not all(map(is_data_url, images)):

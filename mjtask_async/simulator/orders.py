@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..models import TaskAction
+from .dialects import as_array
 from .origin import Said, envelope
 
 DESCRIBED = (
@@ -25,6 +26,11 @@ _LETTERS = {"u": TaskAction.UPSCALE, "v": TaskAction.VARIATION, None: TaskAction
 def refused(code: int, words: str, status: int = 200) -> Said:
     """Refuse an order in a submit envelope."""
     return Said(status, envelope(code, words))
+
+
+def images_of(order: Mapping[str, Any]) -> list[str]:
+    """Return the pictures of an order."""
+    return [str(image) for image in as_array(order.get("base64Array")) or []]
 
 
 def is_data_url(text: str) -> bool:

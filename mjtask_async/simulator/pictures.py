@@ -62,7 +62,8 @@ def png(picture: Picture) -> bytes:
     if picture.tile is not None:
         half = SIDE // 2
         left, top = half * (picture.tile % 2), half * (picture.tile // 2)
-        grid = grid.crop((left, top, left + half, top + half)).resize((SIDE, SIDE))
+        tile = (left, top, left + half, top + half)
+        grid = _stretched(grid, tile)
     _sharpened(grid, picture.percent).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
@@ -96,12 +97,16 @@ def _colour(random: Random) -> tuple[int, int, int]:
 
 
 def _sharpened(grid: "Image", percent: int) -> "Image":
-    from PIL import Image  # noqa: PLC0415 -- optional
-
     if percent >= DONE:
         return grid
     coarse = max(4, SIDE * percent // 200)
     small = grid.reduce(SIDE // coarse)
-    return small.transform(
-        grid.size, Image.Transform.EXTENT, (0, 0, *small.size), Image.Resampling.BILINEAR
-    )
+    return _stretched(small, (0, 0, *small.size))
+
+
+def _stretched(image: "Image", box: tuple[int, int, int, int]) -> "Image":
+    """Blow a part of an image up to a whole picture."""
+    from PIL import Image  # noqa: PLC0415 -- optional
+
+    extent, smoothly = Image.Transform.EXTENT, Image.Resampling.BILINEAR
+    return image.transform((SIDE, SIDE), extent, box, smoothly)

@@ -9,13 +9,14 @@ from typing import Any
 from zlib import crc32
 
 from ..models import TaskAction, TaskStatus
-from .dialects import as_array
+from .dialects import as_array, as_object
 from .engine import Engine
 from .families import PIC_READER, Family, family_of
 from .orders import (
     DESCRIBED,
     UNKNOWN_PARENT,
     WRONG_STATUS,
+    images_of,
     is_base64,
     is_data_url,
     read_change,
@@ -85,8 +86,7 @@ def _draft(
     order: Order, action: TaskAction | str, prompt: str | None, kind: str, **more: Any
 ) -> Draft:
     """Begin a task with what an order says."""
-    said = order.get("accountFilter") or {}
-    modes = said.get("modes") if isinstance(said, dict) else None
+    modes = as_array((as_object(order.get("accountFilter")) or {}).get("modes"))
     bot = "NIJI_JOURNEY" if order.get("botType") in _NIJI else "MID_JOURNEY"
     fields: Wire = {
         "action": str(action),
@@ -95,7 +95,7 @@ def _draft(
         "description": f"/{str(action).lower()} {prompt or ID_MARK}",
         "state": order.get("state"),
         "botType": bot,
-        "mode": (as_array(modes) or [None])[0],
+        "mode": (modes or [None])[0],
     }
     properties = {"notifyHook": order.get("notifyHook"), "botType": bot}
     return Draft(
@@ -123,7 +123,7 @@ def _imagine(engine: Engine, order: Order, now: float) -> Said:
     prompt = order.get("prompt") or ""
     if not prompt.strip():
         return refused(4, "提示词不能为空")
-    if not all(map(_is_picture, order.get("base64Array") or [])):
+    if not all(map(_is_picture, images_of(order))):
         return refused(4, "base64格式错误")
     if "--video" in prompt:
         return _accept(engine, _draft(order, TaskAction.VIDEO, prompt, "video"), now)
@@ -131,7 +131,7 @@ def _imagine(engine: Engine, order: Order, now: float) -> Said:
 
 
 def _blend(engine: Engine, order: Order, now: float) -> Said:
-    images = order.get("base64Array") or []
+    images = images_of(order)
     if not 2 <= len(images) <= 5:
         return refused(4, "base64List参数错误")
     if not all(map(_is_picture, images)):
@@ -189,7 +189,7 @@ def _video(engine: Engine, order: Order, now: float) -> Said:
 
 
 def _upload(engine: Engine, order: Order, now: float) -> Said:
-    images = order.get("base64Array") or []
+    images = images_of(order)
     if not images or not all(map(_is_picture, images)):
         return Said(200, {"code": 4, "description": "base64 参数错误"})
     links = [engine.keep_picture(now) for _ in images]

@@ -12,6 +12,7 @@ from yarl import URL
 from mjtask_async.simulator import Simulator
 
 Body = bytes | io.BytesIO
+FINAL = ("SUCCESS", "FAILURE")
 EPOCH = 1_700_000_000.0
 JSON = {"Content-Type": "application/json"}
 
@@ -80,12 +81,11 @@ class Caller:
 
     async def wait(self, task_id: str, *statuses: str) -> dict[str, Any]:
         """Look at a task every second until it has one of the statuses."""
-        for _ in range(600):
-            task = await self.task(task_id)
-            if task["status"] in (statuses or ("SUCCESS", "FAILURE")):
-                return task
+        end = self.sim.now() + 600
+        while (task := await self.task(task_id))["status"] not in (statuses or FINAL):
+            assert self.sim.now() < end, task
             await asyncio.sleep(1)
-        raise AssertionError(task)
+        return task
 
     async def made(self, endpoint: str, **body: Any) -> dict[str, Any]:
         """Post an order, and wait for its task."""
