@@ -256,7 +256,7 @@ class Engine:
             "id": task_id,
             "status": TaskStatus.NOT_START.value,
             "submitTime": self.ms(now),
-            "properties": account | draft.properties,
+            "properties": self._in_order(account | draft.properties),
             **draft.fields,
         }
         if "description" in draft.fields:
@@ -273,16 +273,14 @@ class Engine:
             done = moment.fields.get("status") == TaskStatus.SUCCESS
             extra = self.rules.at_success(job, self.cdn) if done else {}
             if facts := self._facts(job, state, moment.fields):
-                state["properties"] = (as_object(state["properties"]) or {}) | facts
+                known = (as_object(state["properties"]) or {}) | facts
+                state["properties"] = self._in_order(known)
             state |= extra | moment.fields | (job.draft.success if done else {})
         if isinstance(image := state.get("imageUrl"), Preview):
             state["imageUrl"] = picture_link(self.cdn, job.number, job.hash, image, self.epoch)
-        state["properties"] = self._in_order(state["properties"])
         return state
 
-    def _in_order(self, properties: Any) -> Any:
-        if (said := as_object(properties)) is None:
-            return properties
+    def _in_order(self, said: Wire) -> Wire:
         return {name: said[name] for name in self.rules.properties if name in said} | said
 
     def _facts(self, job: Job, state: Wire, fields: Wire) -> Wire:
@@ -293,7 +291,8 @@ class Engine:
                 return {**known, "progressMessageId": message}
             case TaskStatus.SUCCESS:
                 known["finalPrompt"] = job.draft.success.get("promptEn", state.get("promptEn"))
-                return {**known, "flags": 0, "messageId": message}
+                shown = (as_object(state["properties"]) or {}).get("progressMessageId", message)
+                return {**known, "flags": 0, "messageId": message, "progressMessageId": shown}
             case _:
                 return {}
 

@@ -55,10 +55,11 @@ class Upstream:
         if self.answer is None:
             said = {"code": 5, "description": "empty_response_body", "properties": None}
             return self.spoken._replace(text=go_json({**said, "result": ""}))
+        properties = as_object(self.answer.get("properties"))
         said = {
             "code": self.answer.get("code") or 0,
             "description": self.answer.get("description") or "",
-            "properties": self.answer.get("properties"),
+            "properties": properties and dict(sorted(properties.items())),
             "result": self.answer.get("result") or "",
         }
         return self.spoken._replace(text=go_json(said))

@@ -232,6 +232,8 @@ class GinDoor:
             return _image_error(400, "midjourney_task_not_found")
         if self._rules.guards and self._switches.guard_images and (words := _blocked(link)):
             return _image_error(403, words)
+        if not picture and self._relay.is_upstreams(link):
+            return _image_error(404, "This content is no longer available.")
         if not picture:
             return _image_error(500, "http_get_image_failed")
         return Answer(200, headers={"Content-Type": "image/png"}, picture=picture)

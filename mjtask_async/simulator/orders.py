@@ -40,9 +40,9 @@ def is_data_url(text: str) -> bool:
 
 
 def is_base64(text: str) -> bool:
-    """Tell whether a text is base64, and not an empty one."""
+    """Tell whether a text is base64, and not an empty one; it need not be padded."""
     try:
-        return bool(b64decode(text, validate=True))
+        return bool(b64decode(text + "=" * (-len(text) % 4), validate=True))
     except (Base64Error, ValueError):
         return False
 

@@ -226,6 +226,10 @@ class Relay:
         link: str = rows[0].fields["imageUrl"]
         return link, self._engine.picture(link, now)
 
+    def is_upstreams(self, link: str) -> bool:
+        """Tell whether a link leads to the origin's CDN."""
+        return link.startswith(f"{self._engine.cdn}/")
+
     def plant(self, task_id: str, steps: Sequence[Step], now: float, fields: Wire) -> None:
         """Add a task to the origin, with a row as after its submit."""
         self._advance(now)

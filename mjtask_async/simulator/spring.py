@@ -65,7 +65,9 @@ class SpringDoor:
             return _tomcat(400)
         path = path_of(raw)
         if path == "/mj":
-            return Answer(302, headers={"Location": f"http://{call.header('host')}/mj/"})
+            return Answer(
+                302, headers={"Location": f"http://{call.header('host')}/mj/"}, chunked=True
+            )
         if not path.startswith("/mj/"):
             return _tomcat(404)
         return self._guarded(call, place, path)

@@ -87,6 +87,14 @@ class Caller:
             await asyncio.sleep(1)
         return task
 
+    async def wait_newer(self, task_id: str, status: str) -> list[dict[str, Any]]:
+        """Look at a task's two rows every second until the newer one has a status."""
+        end = self.sim.now() + 600
+        while (rows := await self.tasks(task_id))[1]["status"] != status:
+            assert self.sim.now() < end, rows
+            await asyncio.sleep(1)
+        return rows
+
     async def made(self, endpoint: str, **body: Any) -> dict[str, Any]:
         """Post an order, and wait for its task."""
         answer = await self.order(endpoint, **body)

@@ -84,7 +84,7 @@ async def ask(caller: Caller, endpoint: str) -> Reply:
 
 def is_accepted(endpoint: str, reply: Reply) -> bool:
     if endpoint.startswith(("submit/", "insight-face/")) or endpoint.endswith("image-seed"):
-        return json.loads(reply.body)["code"] == 1
+        return bool(json.loads(reply.body)["code"] == 1)
     return reply.status == 200 and not reply.body.startswith(b"<")
 
 

@@ -43,9 +43,7 @@ async def test_a_modal_leaves_two_rows_at_a_relay(profile: str) -> None:
         task_id = (await caller.press(upscaled, "Vary (Region)"))["result"]
         await caller.wait(task_id, "MODAL")
         await caller.order("submit/modal", taskId=task_id, prompt="a hat", maskBase64="AA==")
-        while (await caller.tasks(task_id))[1]["status"] != "SUCCESS":
-            await asyncio.sleep(1)
-        older, newer = await caller.tasks(task_id)
+        older, newer = await caller.wait_newer(task_id, "SUCCESS")
         assert (older["status"], newer["status"]) == ("MODAL", "SUCCESS")
         assert (older["action"], newer["action"]) == ("INPAINT", "MODAL")
         assert (await caller.task(task_id))["status"] == "MODAL"
