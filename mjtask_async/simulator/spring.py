@@ -65,9 +65,7 @@ class SpringDoor:
             return _tomcat(400)
         path = path_of(raw)
         if path == "/mj":
-            return Answer(
-                302, headers={"Location": f"http://{call.header('host')}/mj/"}, chunked=True
-            )
+            return Answer(302, headers={"Location": f"http://{call.header('host')}/mj/"})
         if not path.startswith("/mj/"):
             return _tomcat(404)
         return self._guarded(call, place, path)
