@@ -189,8 +189,12 @@ class Simulator:
             times: How many requests.
 
         Raises:
-            ValueError: No such endpoint, or ``times`` is below 1.
+            ValueError: No such endpoint, ``times`` is below 1, or the fault is of an upstream and
+                this server has none.
         """
+        if fault.upstream and not self._profile.relay:
+            message = f"{self._profile.name} has no upstream"
+            raise ValueError(message)
         self._front.script(endpoint, fault, times)
 
     def plant(

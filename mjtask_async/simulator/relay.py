@@ -271,7 +271,7 @@ class Relay:
     def _refresh(self, now: float) -> None:
         rows = {row.id: row for row in self._unfinished if row.id}  # the newest of an id wins
         for row in self._unfinished:
-            if not row.id:
+            if not row.id and not row.is_finished:
                 _store(row, {"status": TaskStatus.FAILURE.value, "progress": "100%"}, now)
         tasks = [self._engine.wire(job, now) for job in self._engine.jobs(rows, now)]
         for task in tasks if all(map(_is_readable, tasks)) else ():

@@ -13,6 +13,7 @@ from mjtask_async.simulator import Simulator
 
 Body = bytes | io.BytesIO
 FINAL = ("SUCCESS", "FAILURE")
+LOOK = 5.0
 EPOCH = 1_700_000_000.0
 JSON = {"Content-Type": "application/json"}
 
@@ -80,19 +81,19 @@ class Caller:
         return tasks
 
     async def wait(self, task_id: str, *statuses: str) -> dict[str, Any]:
-        """Look at a task every second until it has one of the statuses."""
+        """Look at a task now and then until it has one of the statuses."""
         end = self.sim.now() + 600
         while (task := await self.task(task_id))["status"] not in (statuses or FINAL):
             assert self.sim.now() < end, task
-            await asyncio.sleep(1)
+            await asyncio.sleep(LOOK)
         return task
 
     async def wait_newer(self, task_id: str, status: str) -> list[dict[str, Any]]:
-        """Look at a task's two rows every second until the newer one has a status."""
+        """Look at a task's two rows now and then until the newer one has a status."""
         end = self.sim.now() + 600
         while (rows := await self.tasks(task_id))[1]["status"] != status:
             assert self.sim.now() < end, rows
-            await asyncio.sleep(1)
+            await asyncio.sleep(LOOK)
         return rows
 
     async def made(self, endpoint: str, **body: Any) -> dict[str, Any]:
