@@ -61,14 +61,6 @@ class Backend(Protocol):
         """Return the array of the known tasks among ``ids``."""
         ...
 
-    def newest(self, now: float, *, most: int | None) -> str:
-        """Return the array of all tasks, the latest first."""
-        ...
-
-    def queue(self, now: float) -> str:
-        """Return the array of the tasks under way."""
-        ...
-
     def image(self, task_id: str, now: float) -> tuple[str | None, Picture | None]:
         """Return the link behind a relay's ``image/{id}``, None if unknown, and the picture."""
         ...

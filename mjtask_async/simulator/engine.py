@@ -226,6 +226,7 @@ class Engine:
 
     def _take(self, draft: Draft, now: float) -> Job:
         job = self._add(self._new_id(now), draft, now)
+        job.first["description"] = job.first["description"].replace(ID_MARK, job.id)
         said = draft.fields
         prompt, action = said.get("prompt") or "", said["action"]
         self.accepted.append(AcceptedTask(job.id, prompt, said.get("state"), now, action))
@@ -259,8 +260,6 @@ class Engine:
             "properties": self._in_order(account | draft.properties),
             **draft.fields,
         }
-        if "description" in draft.fields:
-            first["description"] = str(first["description"]).replace(ID_MARK, task_id)
         job = Job(task_id, len(self._pictures), key, first, [Moment(now, {})], draft)
         self._jobs[task_id] = job
         self._pictures[key] = draft.picture or (task_id, None)

@@ -4,7 +4,7 @@
 from typing import Any
 
 from .dialects import as_array, as_object, dotnet, read_json
-from .direct import NEWEST, Backend, Errand, Spoken
+from .direct import NEWEST, Direct, Errand, Spoken
 from .exchange import ENDPOINTS, MODES, UNKNOWN, Answer, Call, Place, path_of, place_of
 from .forwarding import UNSUPPORTED
 from .origin import Wire
@@ -33,7 +33,7 @@ class KestrelDoor:
         self,
         routes: frozenset[str],
         key: str,
-        backend: Backend,
+        backend: Direct,
         *,
         epoch: float,
         switches: Switches,

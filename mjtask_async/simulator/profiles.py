@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from .direct import Backend
+from .direct import Backend, Direct
 from .exchange import Answer, Call, Place
 from .gin import GinDoor, GinRules
 from .kestrel import KestrelDoor
@@ -106,11 +106,13 @@ def _relay(
 
 def _kestrel(key: str, backend: Backend, *, epoch: float, seed: int, switches: Switches) -> Door:
     del seed
+    assert isinstance(backend, Direct)  # noqa: S101 -- it has no relay
     return KestrelDoor(_TRUEAI_ROUTES, key, backend, epoch=epoch, switches=switches)
 
 
 def _spring(key: str, backend: Backend, *, epoch: float, seed: int, switches: Switches) -> Door:
     del seed, switches
+    assert isinstance(backend, Direct)  # noqa: S101 -- it has no relay
     return SpringDoor(_NOVICEZK_ROUTES, key, backend, epoch=epoch)
 
 

@@ -207,16 +207,6 @@ class Relay:
         rows.sort(key=_number)
         return f"[{','.join(self._text(row, now) for row in rows)}]"
 
-    def newest(self, now: float, *, most: int | None) -> str:
-        """List nothing: relays have no such route."""
-        del now, most
-        return "[]"
-
-    def queue(self, now: float) -> str:
-        """List nothing: relays have no such route."""
-        del now
-        return "[]"
-
     def image(self, task_id: str, now: float) -> tuple[str | None, Picture | None]:
         """Return the link that an id's oldest row holds, and the picture behind it."""
         self._advance(now)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .dialects import as_array, as_object, jackson, read_first_json
-from .direct import Backend, Errand
+from .direct import Direct, Errand
 from .exchange import ENDPOINTS, UNKNOWN, Answer, Call, Place, path_of, place_of
 from .origin import Wire
 
@@ -45,7 +45,7 @@ class SpringDoor:
         epoch: UNIX seconds at the start of the simulator's clock.
     """
 
-    def __init__(self, routes: frozenset[str], key: str, backend: Backend, *, epoch: float) -> None:
+    def __init__(self, routes: frozenset[str], key: str, backend: Direct, *, epoch: float) -> None:
         self._routes = routes
         self._key = key
         self._backend = backend
@@ -202,13 +202,11 @@ def _enum(value: Any, names: tuple[str, ...]) -> str | None:
 
 def _number(value: Any) -> int | None:
     """Read a whole number: ``"2"`` is 2 and 1.7 is 1 (contract 1.4)."""
-    if value is None or isinstance(value, bool | list | dict):
-        if value is not None:
-            raise _Refusal(400)
+    if value is None:
         return None
     try:
-        return int(value)
-    except ValueError:
+        return int(value if isinstance(value, str | float) or type(value) is int else "x")
+    except (ValueError, OverflowError):
         raise _Refusal(400) from None
 
 
