@@ -55,6 +55,8 @@ class Simulator:
             is all (contract Q17).
         rate_limit: Requests a minute on one-hub (contract E9).
         forward_urls: Whether new-api rewrites links to pictures to its own address.
+        auto_ban: Whether new-api disables its channel for good when upstream has no account
+            (contract Q25).
         guard_images: Whether new-api refuses to fetch pictures from private addresses. A real
             one does; the simulator's own pictures are on one, so that here it is off.
 
@@ -82,6 +84,7 @@ class Simulator:
         allowed_models: Collection[str] | None = None,
         rate_limit: int = 600,
         forward_urls: bool = True,
+        auto_ban: bool = False,
         guard_images: bool = False,
     ) -> None:
         self._profile = profile_named(profile)
@@ -97,6 +100,7 @@ class Simulator:
             allowed_models=allowed_models,
             rate_limit=rate_limit,
             forward_urls=forward_urls,
+            auto_ban=auto_ban,
             guard_images=guard_images,
         )
         sizes = {"workers": workers, "queue_size": queue_size}

@@ -84,11 +84,9 @@ class Forwarder:
         Raises:
             RelayRefusal: Upstream's answer came too late or makes no sense.
         """
-        spoken = self.scripted
-        if spoken is None and not errand.typed:
-            spoken = Spoken(415, UNSUPPORTED)
-        elif spoken is None:
-            spoken = ask(self._engine, errand.endpoint, self._sent(errand.order, mode), now)
+        spoken = self._ask(errand, mode or "FAST", now)
+        if self._tries_relax(errand, mode) and '"code":3,' in (spoken.text or ""):
+            spoken = self._ask(errand, "RELAX", now)  # silently (contract Q24)
         patience = SEED_PATIENCE if errand.endpoint.endswith("image-seed") else SUBMIT_PATIENCE
         if spoken.delay > patience:
             raise RelayRefusal(5, "do_request_failed", patience)
@@ -96,13 +94,24 @@ class Forwarder:
             raise RelayRefusal(5, "do_request_failed", spoken.delay)
         return Upstream(spoken, _understood(spoken.text) if spoken.text else None)
 
-    def _sent(self, order: Wire, mode: str | None) -> Wire:
+    def _ask(self, errand: Errand, mode: str, now: float) -> Spoken:
+        scripted, self.scripted = self.scripted, None
+        if scripted is not None:
+            return scripted
+        if not errand.typed:
+            return Spoken(415, UNSUPPORTED)
+        return ask(self._engine, errand.endpoint, self._sent(errand.order, mode), now)
+
+    def _tries_relax(self, errand: Errand, mode: str | None) -> bool:
+        return self._modes and mode in {None, "FAST"} and not errand.parent
+
+    def _sent(self, order: Wire, mode: str) -> Wire:
         sent = {name: value for name, value in order.items() if name not in _REMOVED}
         if not self._modes:
             return sent
         for speed in _SPEEDS if isinstance(sent.get("prompt"), str) else ():
             sent["prompt"] = sent["prompt"].replace(speed, "")
-        return sent | {"accountFilter": {"modes": [mode or "FAST"]}}
+        return sent | {"accountFilter": {"modes": [mode]}}
 
 
 def _understood(text: str) -> Wire:

@@ -12,7 +12,7 @@ from .families import Panic, relayed_action
 from .forwarding import RelayRefusal
 from .go_body import unmarshal
 from .origin import Wire
-from .relay import Relay
+from .relay import ABOUT_A_TASK, Relay
 
 PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 JSON_UTF8 = {"Content-Type": "application/json; charset=utf-8"}
@@ -130,7 +130,8 @@ class Clerk:
         model = "swap_face" if swap else f"mj_{errand.action.lower()}"
         if self._models is not None and model not in self._models:
             raise Objection("model", model)
-        if not swap and model not in _MODELS:
+        unserved = self._relay.banned and errand.endpoint not in ABOUT_A_TASK
+        if unserved or (not swap and model not in _MODELS):
             raise Objection("channel", model)
 
 

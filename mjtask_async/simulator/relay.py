@@ -36,7 +36,7 @@ _BLANK = (
 )
 """A row as it is inserted, in the order of its keys on the wire (contract 3.1)."""
 _COPIED = ("promptEn", "state", "imageUrl", "status", "failReason", "progress")
-_ABOUT_A_TASK = frozenset(
+ABOUT_A_TASK = frozenset(
     ("submit/change", "submit/simple-change", "submit/action", "submit/modal", "submit/video")
 )
 _PROMPTS = ("finalPrompt", "finalZhPrompt")
@@ -97,6 +97,8 @@ class Relay:
         self, engine: Engine, rules: RelayRules, *, seed: int = 0, switches: Switches = DEFAULTS
     ) -> None:
         self.address = ""
+        self.banned = False
+        self._bans = switches.auto_ban and not rules.modes
         self.forwarder = Forwarder(engine, modes=rules.modes)
         self._engine = engine
         self._rules = rules
@@ -142,14 +144,19 @@ class Relay:
         Raises:
             RelayRefusal: There is none, or it is not a success.
         """
-        if not errand.parent or errand.endpoint not in _ABOUT_A_TASK:
+        if not errand.parent or errand.endpoint not in ABOUT_A_TASK:
             return None
         rows = self._rows.get(errand.parent)
         if not rows:
             raise RelayRefusal(4, "task_not_found")
         if errand.endpoint != "submit/modal" and rows[0].fields["status"] != TaskStatus.SUCCESS:
             raise RelayRefusal(4, "task_status_not_success")
+        self._check_channel()
         return rows[0]
+
+    def _check_channel(self) -> None:
+        if self.banned:
+            raise RelayRefusal(4, "该任务所属渠道已被禁用")
 
     def _swap(self, errand: Errand, now: float) -> Spoken:
         said = self.forwarder.submit(errand, errand.mode, now)
@@ -161,6 +168,7 @@ class Relay:
     def _seed(self, errand: Errand, now: float) -> Spoken:
         if errand.parent not in self._rows:
             raise RelayRefusal(4, "task_no_found")
+        self._check_channel()
         said = self.forwarder.submit(errand, None, now)
         answer = said.rebuilt()
         return answer._replace(status=200) if self._rules.steady and said.answer else answer
@@ -288,6 +296,7 @@ class Relay:
 
     def _insert(self, action: str, prompt: str, answer: Wire, now: float, mode: str | None) -> Row:
         """Keep a row of every answer, of refusals too (contract Q8)."""
+        self.banned = self.banned or (self._bans and answer.get("code") == 3)
         said, result = answer.get("description") or "", answer.get("result")
         task_id = result if isinstance(result, str) else ""
         fields = self._blank(task_id) | {

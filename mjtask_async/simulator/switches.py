@@ -18,6 +18,7 @@ class Switches:
             None is all (contract Q17).
         rate_limit: Requests a minute and user on one-hub (contract 4.1, E9).
         forward_urls: Whether new-api rewrites picture links to its own address.
+        auto_ban: Whether new-api disables its channel when upstream says code 3 (contract Q25).
         guard_images: Whether new-api checks a picture's link before it fetches it. Real
             servers do; here it is off, because the simulator's pictures are on loopback.
     """
@@ -28,6 +29,7 @@ class Switches:
     allowed_models: Collection[str] | None = None
     rate_limit: int = 600
     forward_urls: bool = True
+    auto_ban: bool = False
     guard_images: bool = False
 
     def __post_init__(self) -> None:

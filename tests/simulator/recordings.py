@@ -7,6 +7,7 @@ keys in their order and the types of the values; an empty list stands for any li
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,8 +33,9 @@ class Plan(NamedTuple):
     """What is sent besides the recorded headers."""
 
 
+@cache
 def recorded(profile: str) -> dict[str, dict[str, Any]]:
-    """Return a server's lines by name; two of a name are told apart by a number."""
+    """Return a server's lines by name."""
     lines: dict[str, dict[str, Any]] = {}
     for text in (DATA / f"{profile}.jsonl").read_text(encoding="utf-8").split("\n"):
         if text:

@@ -383,8 +383,7 @@ async def test_one_hub_knows_the_secret_only(headers: dict[str, str], status: in
     async with calling(profile=H, api_key="sk-test") as caller:
         reply = await caller.raw("GET", "/mj/task/1/fetch", headers)
         assert reply.status == status
-        if status == 401:
-            assert json.loads(reply.body)["error"]["type"] == "one_hub_error"
+        assert (b"one_hub_error" in reply.body) is (status != 400)
 
 
 async def test_one_hub_wants_a_speed_before_mj() -> None:
@@ -413,6 +412,19 @@ async def test_the_parents_mode_wins_over_the_prefix_on_one_hub() -> None:
         assert other
         assert other.first["mode"] == "FAST"
         assert (grid["prompt"], grid["promptEn"]) == ("a --fastcat", "a cat")  # contract Q23
+
+
+async def test_one_hub_asks_again_in_relax_mode() -> None:
+    """Contract Q24: silently, after code 3 in fast mode; not from another mode."""
+    no_account = '{"code":3,"description":"x","result":null,"properties":{}}'
+    async with calling(profile=H) as caller:
+        caller.sim.script("submit/imagine", Fault.upstream_says(200, no_account), times=2)
+        answer = await caller.order("submit/imagine", prompt="x")
+        job = caller.sim._desk.engine.job(answer["result"])
+        assert job
+        assert job.first["mode"] == "RELAX"
+        reply = await caller.post("/mj-turbo/mj/submit/imagine", '{"prompt":"x"}')
+        assert json.loads(reply.body)["code"] == 3
 
 
 async def test_one_hub_refreshes_at_once_when_it_is_idle() -> None:
@@ -491,6 +503,22 @@ async def test_the_new_api_of_2025_refreshes_every_15_seconds() -> None:
         times = [change.at for change in caller.sim.changes("17")][1:]
         assert {round(b - a, 6) for a, b in pairwise(times)} == {15.0}
         assert len(await caller.task("17")) == 18
+
+
+@pytest.mark.parametrize("profile", [A, A2])
+async def test_new_api_may_disable_a_channel_without_an_account(profile: str) -> None:
+    """Contract Q25: later 503 for everybody, 400 for what is about an old task."""
+    async with calling(profile=profile, auto_ban=True) as caller:
+        await finished(caller)
+        caller.sim.script("submit/imagine", Fault.upstream_says(200, '{"code":3}'))
+        assert json.loads((await caller.imagine()).body)["code"] == 3
+        assert (await caller.imagine()).status == 503
+        for reply in (
+            await press(caller, "MJ::JOB::upsample::1::x"),
+            await caller.get("/mj/task/17/image-seed"),
+        ):
+            assert words(reply) == "该任务所属渠道已被禁用 "
+        assert (await caller.fetch("17")).status == 200
 
 
 async def test_new_api_may_leave_links_alone() -> None:

@@ -121,6 +121,10 @@ def hundred(*steps: Step) -> Given:
     return plant
 
 
+async def banned(caller: Caller) -> None:
+    await caller.imagine()
+
+
 async def expired(caller: Caller) -> None:
     await DONE(caller)
     await asyncio.sleep(90_000)
@@ -190,6 +194,7 @@ NEW_API_BOTH: dict[str, Plan] = {
     ),
     "324-q7-list-after-modal": plan(zoomed(seen=False)),
     "328-q7-list-at-success-tick": plan(zoomed(seen=False, until="SUCCESS")),
+    "334-imagine-after-autoban": plan(banned, auto_ban=True, workers=0),
     "345-image-upstream-404": plan(expired),
 }
 
