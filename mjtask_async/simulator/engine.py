@@ -303,7 +303,7 @@ class Engine:
         ms = int((self.epoch + now) * 1000)
         while True:
             for _ in range(50):
-                task_id = f"{ms}{self._random.randrange(1000):03}"
+                task_id = f"{self.switches.id_prefix}{ms}{self._random.randrange(1000):03}"
                 if task_id not in self._jobs:
                     return task_id
             ms += 1

@@ -54,6 +54,7 @@ class RelayRules:
         videos: Whether a row has ``videoUrl`` and ``videoUrls``.
         rewrites: Whether links to pictures lead to the relay itself.
         steady: Whether an image-seed is answered with 200, whatever upstream's status is.
+        fragile: Whether one item that was not asked for ends all refreshing (contract Q11).
         modes: Whether the speed is chosen here, and upstream's errors are kept back.
     """
 
@@ -63,6 +64,7 @@ class RelayRules:
     videos: bool = True
     rewrites: bool = True
     steady: bool = False
+    fragile: bool = False
     modes: bool = False
 
 
@@ -98,6 +100,7 @@ class Relay:
     ) -> None:
         self.address = ""
         self.banned = False
+        self._is_dead = False
         self._bans = switches.auto_ban and not rules.modes
         self.forwarder = Forwarder(engine, modes=rules.modes)
         self._engine = engine
@@ -267,6 +270,8 @@ class Relay:
         self._next_pass = now + periods * self._rules.period
 
     def _refresh(self, now: float) -> None:
+        if self._is_dead:
+            return
         rows = {row.id: row for row in self._unfinished if row.id}  # the newest of an id wins
         for row in self._unfinished:
             if not row.id and not row.is_finished:
@@ -276,6 +281,9 @@ class Relay:
             if task["id"] in rows:
                 row = rows[task["id"]]
                 _store(row, self._copy(row, task, now), now)
+            elif self._rules.fragile:
+                self._is_dead = True
+                return
         self._unfinished = [row for row in self._unfinished if not row.is_finished]
 
     def _copy(self, row: Row, task: Wire, now: float) -> Wire:

@@ -123,7 +123,7 @@ NEW_API_2025 = GinRules(
     panic="goes on",
     unknown_limit=60,
 )
-NEW_API_2025_ROWS = RelayRules(videos=False)
+NEW_API_2025_ROWS = RelayRules(videos=False, fragile=True)
 
 ONE_HUB = GinRules(
     routes=_BUSY_ROUTES | {"notify"},
@@ -155,4 +155,4 @@ ONE_HUB = GinRules(
     reads_models=False,
     limits=True,
 )
-ONE_HUB_ROWS = RelayRules(eager=True, videos=False, rewrites=False, modes=True)
+ONE_HUB_ROWS = RelayRules(eager=True, videos=False, rewrites=False, fragile=True, modes=True)

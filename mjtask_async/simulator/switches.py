@@ -9,6 +9,7 @@ class Switches:
     """Every switch, as `Simulator` takes them; the defaults are the servers' own unless said.
 
     Attributes:
+        id_prefix: What task ids begin with, such as ``"task_"`` or ``"0"`` (contract Q1).
         remix: The origin's account has remix on: variations, pans, rerolls and animations
             wait for a modal (contract 8, "if remix").
         seed_delay: Seconds that an image-seed takes. trueai gives up after 60, a relay
@@ -23,6 +24,7 @@ class Switches:
             servers do; here it is off, because the simulator's pictures are on loopback.
     """
 
+    id_prefix: str = ""
     remix: bool = False
     seed_delay: float = 0.0
     admin: bool = True

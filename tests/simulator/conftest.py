@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from yarl import URL
 
-from mjtask_async.simulator import Simulator
+from mjtask_async.simulator import Simulator, Step
 
 Body = bytes | io.BytesIO
 FINAL = ("SUCCESS", "FAILURE")
@@ -130,3 +130,21 @@ async def calling(**arguments: Any) -> AsyncIterator[Caller]:
         aiohttp.ClientSession(skip_auto_headers=skipped) as http,
     ):
         yield Caller(sim, http)
+
+
+async def finished(caller: Caller, task_id: str = "17") -> None:
+    """Plant a success, and wait until the server shows it."""
+    caller.sim.plant(task_id, [Step(at=0, status="SUCCESS")])
+    await caller.wait(task_id)
+
+
+async def press(caller: Caller, custom_id: str, task_id: str = "17") -> Reply:
+    """Press a button by its custom id."""
+    body = {"taskId": task_id, "customId": custom_id}
+    return await caller.post("/mj/submit/action", json.dumps(body))
+
+
+def words(reply: Reply) -> str:
+    """Return what a relay's refusal says."""
+    answer = json.loads(reply.body)
+    return str(answer["error"]["message"] if "error" in answer else answer["description"])

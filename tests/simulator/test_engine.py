@@ -9,6 +9,7 @@ from mjtask_async.simulator.engine import Engine
 from mjtask_async.simulator.links import LINK_SECONDS
 from mjtask_async.simulator.origin import imagined
 from mjtask_async.simulator.records import Picture
+from mjtask_async.simulator.switches import Switches
 
 EPOCH = 1_700_000_000.0
 NOVICEZK = PROFILES["novicezk"].origin
@@ -83,6 +84,13 @@ def test_the_same_seed_runs_the_same() -> None:
 def test_an_id_is_the_milliseconds_and_three_digits() -> None:
     """Contract Q1."""
     assert re.fullmatch(r"1700000002500\d{3}", submit(novicezk(), now=2.5)["result"])
+
+
+@pytest.mark.parametrize("prefix", ["task_", "0"])
+def test_an_id_may_begin_otherwise(prefix: str) -> None:
+    """Contract Q1: ids are opaque."""
+    engine = novicezk(switches=Switches(id_prefix=prefix))
+    assert submit(engine)["result"].startswith(f"{prefix}1700000000000")
 
 
 def test_ids_stay_apart_when_a_millisecond_has_too_many() -> None:

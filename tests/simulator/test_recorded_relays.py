@@ -388,4 +388,5 @@ def test_every_line_is_repeated_or_left_out_with_a_reason() -> None:
 
 
 def test_at_least_150_answers_are_repeated() -> None:
+    """Here alone, without those of novicezk."""
     assert sum(len(repeated) for repeated in PLANS.values()) >= 150

@@ -284,6 +284,19 @@ def test_an_item_with_a_strange_id_is_skipped() -> None:
     assert look(server, PASS)["status"] == ""
 
 
+def test_an_item_with_a_strange_id_ends_all_refreshing_elsewhere() -> None:
+    """Contract Q11: A and H, until the process restarts; reads and submits go on."""
+    server = relay(RelayRules(fragile=True))
+    plant(server, RUNNING)
+    assert look(server, PASS)["progress"] == "37%"
+    server.plant("18", [Step(at=0)], PASS, imagined("p", None) | {"id": "other"})
+    plain = submit(server, PASS)["result"]
+    assert look(server, 1000, plain)["status"] == ""
+    assert PROFILES["one-hub"].relay == RelayRules(
+        eager=True, videos=False, rewrites=False, fragile=True, modes=True
+    )
+
+
 def test_properties_that_upstream_lacks_stay_null() -> None:
     """Contract 3.1."""
     server = relay()
