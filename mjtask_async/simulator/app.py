@@ -46,6 +46,7 @@ class Simulator:
         epoch: UNIX seconds at the start, for the times and ids of tasks; None is the time at
             which the simulator is made.
         server_address: What a relay's picture links begin with; None is `base_url`.
+        hops: How many relays of this kind stand in a row before the origin (contract Q27).
         id_prefix: What the ids of tasks begin with, such as ``"task_"`` or ``"0"`` (contract Q1).
         remix: The origin's account has remix on: variations, pans, rerolls and animations
             wait for a modal (contract 8).
@@ -79,6 +80,7 @@ class Simulator:
         api_key: str = API_KEY,
         epoch: float | None = None,
         server_address: str | None = None,
+        hops: int = 1,
         id_prefix: str = "",
         remix: bool = False,
         seed_delay: float = 0.0,
@@ -96,6 +98,7 @@ class Simulator:
             raise ValueError(message)
         epoch = time.time() if epoch is None else epoch
         switches = Switches(
+            hops=hops,
             id_prefix=id_prefix,
             remix=remix,
             seed_delay=seed_delay,

@@ -45,19 +45,24 @@ class Desk:
         sizes = {"workers": workers, "queue_size": queue_size}
         self.connection_requests = profile.connection_requests
         self.engine = Engine(profile.origin, seed=seed, epoch=epoch, switches=switches, **sizes)
-        self.relay: Relay | None = None
+        self.relays: list[Relay] = []
         self.backend: Backend = Direct(self.engine)
-        if profile.relay:
-            self.relay = Relay(self.engine, profile.relay, seed=seed, switches=switches)
-            self.backend = self.relay
+        for hop in range(switches.hops if profile.relay else 0):
+            self._put_in_front(profile, f"{seed}{':' * hop}", switches)
         more: dict[str, Any] = {"epoch": epoch, "seed": seed, "switches": switches}
         self.door = profile.door(key, self.backend, **more)
+
+    def _put_in_front(self, profile: Profile, seed: str, switches: Switches) -> None:
+        assert profile.relay  # noqa: S101 -- asked before
+        relay = Relay(self.backend, profile.relay, seed=seed, switches=switches)
+        self.relays.append(relay)
+        self.backend = relay
 
     def move(self, cdn: str, address: str) -> None:
         """Say with what the links to pictures begin: the origin's and the relay's."""
         self.engine.cdn = cdn
-        if self.relay:
-            self.relay.address = address
+        for hop, relay in enumerate(reversed(self.relays)):
+            relay.address = f"{address}/hop{hop}" if hop else address
 
     def locate(self, method: str, path: str) -> Place:
         """Tell which endpoint a request is for."""
@@ -67,8 +72,8 @@ class Desk:
 
     def answer(self, call: Call, place: Place, upstream: Spoken | None = None) -> Answer:
         """Answer a call; ``upstream`` is what a relay's upstream says in the origin's stead."""
-        if self.relay:
-            self.relay.forwarder.scripted = upstream
+        if self.relays:
+            self.relays[-1].forwarder.scripted = upstream
         if place.endpoint != ATTACHMENTS:
             return self.door.answer(call, place)
         if picture := self.engine.picture(call.path, call.now):

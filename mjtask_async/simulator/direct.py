@@ -1,6 +1,6 @@
 """A server that answers from its own tasks: an origin without a relay in front."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -47,7 +47,10 @@ class Spoken(NamedTuple):
 
 
 class Backend(Protocol):
-    """What a front door finds behind it; answers are JSON texts as they go out."""
+    """What a front door or a relay finds behind it; answers are JSON texts as they go out."""
+
+    epoch: float
+    """UNIX seconds at the start of the simulator's clock."""
 
     def submit(self, errand: Errand, now: float) -> Spoken:
         """Take an order."""
@@ -61,8 +64,20 @@ class Backend(Protocol):
         """Return the array of the known tasks among ``ids``."""
         ...
 
+    def tasks(self, ids: Iterable[str], now: float) -> list[Wire]:
+        """Return what `find` does, as objects."""
+        ...
+
     def image(self, task_id: str, now: float) -> tuple[str | None, Picture | None]:
         """Return the link behind a relay's ``image/{id}``, None if unknown, and the picture."""
+        ...
+
+    def owns(self, link: str) -> bool:
+        """Tell whether a link leads here."""
+        ...
+
+    def picture(self, link: str, now: float) -> Picture | None:
+        """Tell which picture a link that leads here means now."""
         ...
 
     def plant(self, task_id: str, steps: Sequence[Step], now: float, fields: Wire) -> None:
@@ -82,11 +97,13 @@ class Direct:
     """The `Backend` of a server that one asks directly."""
 
     def __init__(self, engine: Engine) -> None:
+        self.epoch = engine.epoch
         self._engine = engine
 
     def submit(self, errand: Errand, now: float) -> Spoken:
         """Take an order."""
-        return ask(self._engine, errand.endpoint, errand.order, now)
+        status, body, delay = self._engine.submit(errand.endpoint, errand.order, now)
+        return Spoken(status, None if body is None else self._engine.rules.encode(body), delay)
 
     def fetch(self, task_id: str, now: float) -> str | None:
         """Return one task object, or None for an unknown id."""
@@ -105,6 +122,18 @@ class Direct:
         """Return the array of the tasks under way, the earliest first."""
         jobs = reversed(self._engine.newest())
         return self._array([job for job in jobs if job.moments[-1].at > now], now)
+
+    def tasks(self, ids: Iterable[str], now: float) -> list[Wire]:
+        """Return what `find` does, as objects."""
+        return [self._engine.wire(job, now) for job in self._engine.jobs(ids, now)]
+
+    def owns(self, link: str) -> bool:
+        """Tell whether a link leads to the CDN."""
+        return link.startswith(f"{self._engine.cdn}/")
+
+    def picture(self, link: str, now: float) -> Picture | None:
+        """Tell which picture a link means now."""
+        return self._engine.picture(link, now)
 
     def image(self, task_id: str, now: float) -> tuple[str | None, Picture | None]:
         """Know nothing: only relays have ``image/{id}``."""
@@ -126,9 +155,3 @@ class Direct:
 
     def _array(self, jobs: Sequence[Any], now: float) -> str:
         return f"[{','.join(self._engine.text(job, now) for job in jobs)}]"
-
-
-def ask(engine: Engine, endpoint: str, order: Wire, now: float) -> Spoken:
-    """Let an origin take an order, and return its answer as it goes out."""
-    status, body, delay = engine.submit(endpoint, order, now)
-    return Spoken(status, None if body is None else engine.rules.encode(body), delay)

@@ -4,11 +4,10 @@ An upstream may be scripted to say something else than the origin does.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .dialects import as_array, as_object, go_json
-from .direct import Errand, Spoken, ask
-from .engine import Engine
+from .direct import Backend, Errand, Spoken
 from .origin import Wire
 
 SUBMIT_PATIENCE = 60.0
@@ -34,6 +33,12 @@ class RelayRefusal(Exception):  # noqa: N818 -- carries an answer, is no error o
         self.code = code
         self.word = word
         self.delay = delay
+
+    @property
+    def text(self) -> str:
+        """The answer's body; the blank before the quote is the servers' own."""
+        said = {"code": self.code, "description": f"{self.word} ", "type": "upstream_error"}
+        return go_json(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +74,13 @@ class Forwarder:
     """Passes orders on.
 
     Args:
-        engine: The upstream.
+        upstream: Whom it passes them to: an origin, or another relay.
         modes: Whether the speed is chosen here, and upstream's errors are kept back.
     """
 
-    def __init__(self, engine: Engine, *, modes: bool) -> None:
+    def __init__(self, upstream: Backend, *, modes: bool) -> None:
         self.scripted: Spoken | None = None
-        self._engine = engine
+        self._upstream = upstream
         self._modes = modes
 
     def submit(self, errand: Errand, mode: str | None, now: float) -> Upstream:
@@ -100,7 +105,11 @@ class Forwarder:
             return scripted
         if not errand.typed:
             return Spoken(415, UNSUPPORTED)
-        return ask(self._engine, errand.endpoint, self._sent(errand.order, mode), now)
+        sent = replace(errand, order=self._sent(errand.order, mode), mode=mode)
+        try:
+            return self._upstream.submit(sent, now)
+        except RelayRefusal as refusal:  # contract Q27: upstream is a relay itself
+            return Spoken(400, refusal.text, refusal.delay)
 
     def _tries_relax(self, errand: Errand, mode: str | None) -> bool:
         return self._modes and mode in {None, "FAST"} and not errand.parent

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 from ..models import TaskAction
-from .dialects import as_object, go_json, read_json
+from .dialects import as_object, read_json
 from .direct import Errand, Spoken
 from .exchange import Answer, Call, Place
 from .families import Panic, relayed_action
@@ -136,9 +136,8 @@ class Clerk:
 
 
 def refused(refusal: RelayRefusal) -> Answer:
-    """Answer in shape E2 (contract 4.1); the blank before the quote is the servers' own."""
-    body = {"code": refusal.code, "description": f"{refusal.word} ", "type": "upstream_error"}
-    return Answer(400, go_json(body).encode(), JSON_UTF8, delay=refusal.delay)
+    """Answer in shape E2 (contract 4.1)."""
+    return Answer(400, refusal.text.encode(), JSON_UTF8, delay=refusal.delay)
 
 
 def _check_fields(errand: Errand) -> None:

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- the servers' own words
 """The relay: forwards submits to an origin and answers reads from rows of its own.
 
 A refresh pass copies the state of every unfinished row from the origin. Passes lie on
@@ -7,40 +6,29 @@ time at which it happened. A row is finished when its progress is ``"100%"``, wh
 its status (contract 3.3), so rows can freeze (contract Q9, Q10, Q11).
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from ..models import TaskStatus
-from .dialects import as_object, go_json
-from .direct import Errand, Spoken
-from .engine import Engine
+from .dialects import go_json
+from .direct import Backend, Errand, Spoken
 from .forwarding import Forwarder, RelayRefusal
 from .origin import Wire
 from .records import Change, Picture
+from .rows import COPIED, TIMES, Row, blank_row, is_readable, read_task
 from .switches import DEFAULTS, Switches
 from .timeline import Step
 
 HOUR_MS = 3_600_000
-HOUR_RULE = "上游任务超时（超过1小时）"
 TOO_MANY_IDS = 32_766
 """So many ids break the relay's query, which it answers with no tasks at all (contract 2.2)."""
 _RAND = "?rand=\ue000\uf8ff"  # private characters, until somebody reads the row
 
-_VIDEOS = ("videoUrl", "videoUrls")
-_BLANK = (
-    *((name, "") for name in ("id", "action", "customId", "botType", "prompt", "promptEn")),
-    *(("description", ""), ("state", ""), ("submitTime", 0), ("startTime", 0), ("finishTime", 0)),
-    *(("imageUrl", ""), ("videoUrl", ""), ("videoUrls", None), ("status", ""), ("progress", "0%")),
-    *(("failReason", ""), ("buttons", None), ("maskBase64", ""), ("properties", None)),
-)
-"""A row as it is inserted, in the order of its keys on the wire (contract 3.1)."""
-_COPIED = ("promptEn", "state", "imageUrl", "status", "failReason", "progress")
 ABOUT_A_TASK = frozenset(
     ("submit/change", "submit/simple-change", "submit/action", "submit/modal", "submit/video")
 )
-_PROMPTS = ("finalPrompt", "finalZhPrompt")
-_TIMES = ("submitTime", "startTime", "finishTime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,42 +56,31 @@ class RelayRules:
     modes: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Row:
-    """A relay's own copy of a task."""
-
-    id: str
-    number: int
-    fields: Wire
-    changes: list[Change]
-    mode: str | None = None
-    text: str = ""
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether it is never refreshed again."""
-        return bool(self.fields["progress"] == "100%")
-
-
 class Relay:
     """The `Backend` of a server that stands in front of an origin.
 
     Args:
-        engine: The origin.
+        upstream: The origin, or another relay.
         rules: The family.
         seed: Of the refresh grid's phase and gaps.
         switches: What its operator set up.
     """
 
     def __init__(
-        self, engine: Engine, rules: RelayRules, *, seed: int = 0, switches: Switches = DEFAULTS
+        self,
+        upstream: Backend,
+        rules: RelayRules,
+        *,
+        seed: int | str = 0,
+        switches: Switches = DEFAULTS,
     ) -> None:
         self.address = ""
         self.banned = False
         self._is_dead = False
         self._bans = switches.auto_ban and not rules.modes
-        self.forwarder = Forwarder(engine, modes=rules.modes)
-        self._engine = engine
+        self.forwarder = Forwarder(upstream, modes=rules.modes)
+        self.epoch = upstream.epoch
+        self._upstream = upstream
         self._rules = rules
         self._rewrites = rules.rewrites and switches.forward_urls
         self._random = Random(f"{seed}:relay")  # noqa: S311 -- a simulation
@@ -138,7 +115,7 @@ class Relay:
             prompt = parent.fields["prompt"] if parent else errand.order.get("prompt") or ""
             row = self._insert(errand.action, prompt, said.answer, now, mode)
             if errand.endpoint == "submit/upload-discord-images" and said.answer.get("code") == 1:
-                _store(row, {"status": TaskStatus.SUCCESS.value, "progress": "100%"}, now)
+                row.store({"status": TaskStatus.SUCCESS.value, "progress": "100%"}, now)
         return said.rewritten(errand.action)
 
     def _parent(self, errand: Errand) -> Row | None:
@@ -181,9 +158,9 @@ class Relay:
         rows = self._rows.get(str(errand.order.get("id") or ""))
         if not rows:
             raise RelayRefusal(4, "midjourney_task_not_found")
-        said = {name: errand.order.get(name) or "" for name in _COPIED}
-        said |= {name: errand.order.get(name) or 0 for name in _TIMES}
-        _store(rows[0], said, now)
+        said = {name: errand.order.get(name) or "" for name in COPIED}
+        said |= {name: errand.order.get(name) or 0 for name in TIMES}
+        rows[0].store(said, now)
         return Spoken(200, None)
 
     def second_complaint(self, task_id: str) -> RelayRefusal:
@@ -225,23 +202,37 @@ class Relay:
         if not rows:
             return None, None
         link: str = rows[0].fields["imageUrl"]
-        return link, self._engine.picture(link, now)
+        return link, self._upstream.picture(link, now)
 
     def is_upstreams(self, link: str) -> bool:
-        """Tell whether a link leads to the origin's CDN."""
-        return link.startswith(f"{self._engine.cdn}/")
+        """Tell whether a link leads to what stands behind."""
+        return self._upstream.owns(link)
+
+    def tasks(self, ids: Iterable[str], now: float) -> list[Wire]:
+        """Return what `find` does, as objects, to a relay in front."""
+        rows: list[Wire] = json.loads(self.find(list(ids), now))
+        return rows
+
+    def owns(self, link: str) -> bool:
+        """Tell whether a link leads here."""
+        return link.startswith(f"{self.address}/")
+
+    def picture(self, link: str, now: float) -> Picture | None:
+        """Tell which picture is behind a link that leads here."""
+        task_id = link.removeprefix(f"{self.address}/mj/image/").partition("?")[0]
+        return self.image(task_id, now)[1]
 
     def plant(self, task_id: str, steps: Sequence[Step], now: float, fields: Wire) -> None:
         """Add a task to the origin, with a row as after its submit."""
         self._advance(now)
-        self._engine.plant(task_id, steps, now, fields)
+        self._upstream.plant(task_id, steps, now, fields)
         answer = {"code": 1, "description": "提交成功", "result": task_id}
         self._insert(fields["action"], fields["prompt"], answer, now, None)
 
     def forget(self, task_id: str, now: float, *, row: bool) -> bool:
         """Let the origin lose a task, and with ``row`` the relay, too."""
         self._advance(now)
-        known = self._engine.forget(task_id)
+        known = self._upstream.forget(task_id, now, row=row)
         if row:
             gone = self._rows.pop(task_id, [])
             self._unfinished = [kept for kept in self._unfinished if kept not in gone]
@@ -275,39 +266,27 @@ class Relay:
         rows = {row.id: row for row in self._unfinished if row.id}  # the newest of an id wins
         for row in self._unfinished:
             if not row.id and not row.is_finished:
-                _store(row, {"status": TaskStatus.FAILURE.value, "progress": "100%"}, now)
-        tasks = [self._engine.wire(job, now) for job in self._engine.jobs(rows, now)]
-        for task in tasks if all(map(_is_readable, tasks)) else ():
+                row.store({"status": TaskStatus.FAILURE.value, "progress": "100%"}, now)
+        tasks = self._upstream.tasks(rows, now)
+        for task in tasks if all(map(is_readable, tasks)) else ():
             if task["id"] in rows:
                 row = rows[task["id"]]
-                _store(row, self._copy(row, task, now), now)
+                row.store(self._read(row, task, now), now)
             elif self._rules.fragile:
                 self._is_dead = True
                 return
         self._unfinished = [row for row in self._unfinished if not row.is_finished]
 
-    def _copy(self, row: Row, task: Wire, now: float) -> Wire:
-        """Read a task object as the updater does (contract 7)."""
-        new: Wire = {name: task.get(name) or "" for name in _COPIED}
-        new |= {name: task.get(name) or 0 for name in _TIMES}
-        if self._ms(now) - row.fields["submitTime"] > HOUR_MS:
-            new |= {"failReason": HOUR_RULE, "status": TaskStatus.FAILURE.value}
-        if new["failReason"]:
-            new["progress"] = "100%"
-        if self._rules.videos:
-            new |= _videos(task)
-        if (buttons := task.get("buttons")) is not None:
-            new["buttons"] = [_button(button) for button in buttons]
-        if (properties := task.get("properties")) is not None:
-            new["properties"] = {name: properties.get(name) or "" for name in _PROMPTS}
-        return new
+    def _read(self, row: Row, task: Wire, now: float) -> Wire:
+        late = self._ms(now) - row.fields["submitTime"] > HOUR_MS
+        return read_task(task, videos=self._rules.videos, late=late)
 
     def _insert(self, action: str, prompt: str, answer: Wire, now: float, mode: str | None) -> Row:
         """Keep a row of every answer, of refusals too (contract Q8)."""
         self.banned = self.banned or (self._bans and answer.get("code") == 3)
         said, result = answer.get("description") or "", answer.get("result")
         task_id = result if isinstance(result, str) else ""
-        fields = self._blank(task_id) | {
+        fields = blank_row(task_id, videos=self._rules.videos) | {
             "action": action,
             "prompt": prompt,
             "description": said,
@@ -322,12 +301,6 @@ class Relay:
             self._next_pass = now
         return row
 
-    def _blank(self, task_id: str) -> Wire:
-        """Return a row before its first refresh."""
-        return {
-            name: value for name, value in _BLANK if self._rules.videos or name not in _VIDEOS
-        } | {"id": task_id}
-
     def _text(self, row: Row, now: float) -> str:
         """Return a row as JSON, its link rewritten (contract Q14)."""
         if not row.text:
@@ -335,7 +308,7 @@ class Relay:
         if _RAND not in row.text:
             return row.text
         self._reads += 1
-        ns = int((self._engine.epoch + now) * 1e9) + self._reads
+        ns = int((self.epoch + now) * 1e9) + self._reads
         return row.text.replace(_RAND, f"?rand={ns}")
 
     def _own_link(self, row: Row) -> str:
@@ -345,36 +318,7 @@ class Relay:
         return f"{self.address}/mj/image/{row.id}{'' if done else _RAND}"
 
     def _ms(self, now: float) -> int:
-        return round((self._engine.epoch + now) * 1000)
-
-
-def _store(row: Row, new: Wire, now: float) -> None:
-    row.fields |= new
-    row.text = ""
-    seen = Change(now, row.fields["status"], row.fields["progress"])
-    if seen[1:] != row.changes[-1][1:]:
-        row.changes.append(seen)
-
-
-def _is_readable(task: Wire) -> bool:
-    """Tell whether Go can decode a task; one that it cannot freezes all of them (contract 7)."""
-    properties = {} if task.get("properties") is None else as_object(task["properties"])
-    return properties is not None and all(
-        (
-            all(isinstance(properties.get(name), str | None) for name in _PROMPTS),
-            all(isinstance(task.get(name), str | None) for name in _COPIED),
-            all(type(task.get(name)) in {int, type(None)} for name in _TIMES),
-        ),
-    )
-
-
-def _videos(task: Wire) -> Wire:
-    urls = [{"url": video.get("url") or ""} for video in task.get("videoUrls") or ()]
-    return {"videoUrl": task.get("videoUrl") or "", "videoUrls": urls or None}
-
-
-def _button(button: Wire) -> Wire:
-    return {name: button.get(name) for name in ("customId", "emoji", "label", "type", "style")}
+        return round((self.epoch + now) * 1000)
 
 
 def _number(row: Row) -> int:

@@ -9,6 +9,7 @@ class Switches:
     """Every switch, as `Simulator` takes them; the defaults are the servers' own unless said.
 
     Attributes:
+        hops: How many relays of a kind stand in a row before the origin (contract Q27).
         id_prefix: What task ids begin with, such as ``"task_"`` or ``"0"`` (contract Q1).
         remix: The origin's account has remix on: variations, pans, rerolls and animations
             wait for a modal (contract 8, "if remix").
@@ -24,6 +25,7 @@ class Switches:
             servers do; here it is off, because the simulator's pictures are on loopback.
     """
 
+    hops: int = 1
     id_prefix: str = ""
     remix: bool = False
     seed_delay: float = 0.0
@@ -39,9 +41,10 @@ class Switches:
         if not self.seed_delay >= 0:
             message = f"seed_delay must be 0 or more, not {self.seed_delay!r}"
             raise ValueError(message)
-        if self.rate_limit < 1:
-            message = f"rate_limit must be 1 or more, not {self.rate_limit!r}"
-            raise ValueError(message)
+        for name in ("rate_limit", "hops"):
+            if (value := getattr(self, name)) < 1:
+                message = f"{name} must be 1 or more, not {value!r}"
+                raise ValueError(message)
 
 
 DEFAULTS = Switches()

@@ -94,7 +94,11 @@ async def test_21_and_22_become_1_but_for_two_windows() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"seed_delay": -1}, "seed_delay must be 0 or more"), ({"rate_limit": 0}, "rate_limit must")],
+    [
+        ({"seed_delay": -1}, "seed_delay must be 0 or more"),
+        ({"rate_limit": 0}, "rate_limit must"),
+        ({"hops": 0}, "hops must"),
+    ],
 )
 def test_switches_have_ranges(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from mjtask_async.simulator import PROFILES, Change, Step
-from mjtask_async.simulator.direct import Errand
+from mjtask_async.simulator.direct import Direct, Errand
 from mjtask_async.simulator.engine import Engine
 from mjtask_async.simulator.origin import imagined
 from mjtask_async.simulator.records import Picture
-from mjtask_async.simulator.relay import HOUR_RULE, TOO_MANY_IDS, Relay, RelayRules
+from mjtask_async.simulator.relay import TOO_MANY_IDS, Relay, RelayRules
+from mjtask_async.simulator.rows import HOUR_RULE
 
 EPOCH = 1_700_000_000.0
 RUNNING = Step(at=0, status="IN_PROGRESS", progress="37%")
@@ -22,7 +23,7 @@ PASS = 30.0
 def relay(rules: RelayRules | None = None, origin: str = "new-api", **arguments: Any) -> Relay:
     engine = Engine(PROFILES[origin].origin, epoch=EPOCH, **arguments)
     engine.cdn = "http://cdn"
-    made = Relay(engine, rules or RelayRules(period=15.0, single=0.375))
+    made = Relay(Direct(engine), rules or RelayRules(period=15.0, single=0.375))
     made.address = "http://relay"
     return made
 
@@ -74,7 +75,7 @@ def test_a_regular_relay_refreshes_every_15_seconds() -> None:
 
 
 def test_the_phase_of_the_grid_comes_from_the_seed() -> None:
-    engine = Engine(PROFILES["new-api"].origin)
+    engine = Direct(Engine(PROFILES["new-api"].origin))
     phases = {Relay(engine, RelayRules(), seed=seed)._next_pass for seed in range(5)}
     assert len(phases) == 5
     assert all(phase is not None and 0 <= phase <= 15 for phase in phases)
@@ -161,7 +162,9 @@ def test_the_webhook_and_the_account_filter_are_not_forwarded() -> None:
     """Contract 6."""
     server = relay()
     submit(server, notifyHook="http://h", accountFilter={"modes": ["FAST"]})
-    [job] = server._engine._jobs.values()
+    upstream = server._upstream
+    assert isinstance(upstream, Direct)
+    [job] = upstream._engine._jobs.values()
     assert job.first["properties"]["notifyHook"] is None
 
 
