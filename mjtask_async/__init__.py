@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import errors, models
+    from ._core.custom_id import CustomId
     from .errors import (
         AuthenticationError,
         BannedPromptError,
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     )
     from .models import (
         Button,
+        ImageInput,
         MediaUrl,
+        Reconciled,
         Submission,
         Task,
         TaskAction,
@@ -63,8 +66,10 @@ __all__ = [
     "Button",
     "ClosedError",
     "ConfigurationError",
+    "CustomId",
     "DownloadError",
     "ImageExpiredError",
+    "ImageInput",
     "MJSession",
     "MJTaskError",
     "MediaUrl",
@@ -75,6 +80,7 @@ __all__ = [
     "QueueFullError",
     "QuotaError",
     "RateLimitedError",
+    "Reconciled",
     "RequestError",
     "ServerError",
     "SessionStatistics",
@@ -106,6 +112,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CustomId": "_core.custom_id",
     "MJSession": "session",
     "SessionStatistics": "session",
     "TaskStream": "stream",

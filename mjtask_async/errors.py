@@ -57,6 +57,8 @@ class _AboutRequestError(MJTaskError):
         endpoint: Method and path, such as ``POST /mj/submit/imagine``.
         request_id: The relay's ``X-Oneapi-Request-Id``, to show to its operator.
         retry_after: Seconds the server asks to wait; None where it does not say.
+        code: The server's code (3, 4, 5, 9, 23, 24, 30, -1, or a relay's text); None without one.
+        description: The server's words as they came; empty without any.
     """
 
     def __init__(
@@ -67,17 +69,21 @@ class _AboutRequestError(MJTaskError):
         endpoint: str = "",
         request_id: str | None = None,
         retry_after: float | None = None,
+        code: int | str | None = None,
+        description: str = "",
     ) -> None:
         super().__init__(message)
         self.status: int | None = status
         self.endpoint: str = endpoint
         self.request_id: str | None = request_id
         self.retry_after: float | None = retry_after
+        self.code: int | str | None = code
+        self.description: str = description
 
     @property
     def where(self) -> dict[str, Any]:
         """The fields above, to make another error about the same request."""
-        names = ("status", "endpoint", "request_id", "retry_after")
+        names = ("status", "endpoint", "request_id", "retry_after", "code", "description")
         return {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:
@@ -141,19 +147,7 @@ class SubmitError(_AboutRequestError):
 
 
 class SubmitRejectedError(SubmitError):
-    """The server refused the submit: no task, no charge.
-
-    Attributes:
-        code: The server's code (3, 4, 9, 23, 24, 30, -1, or a relay's text); None without one.
-        description: The server's words.
-    """
-
-    def __init__(
-        self, message: str, *, code: int | str | None = None, description: str = "", **where: Any
-    ) -> None:
-        super().__init__(message, **where)
-        self.code: int | str | None = code
-        self.description: str = description
+    """The server refused the submit: no task, no charge."""
 
 
 class QueueFullError(SubmitRejectedError):

@@ -7,11 +7,12 @@ status, an action or a progress that nobody has seen before, so ``status`` and
 `Task.phase` is the closed set to branch on.
 """
 
+import os
 import re
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum, auto
-from typing import Any, Generic
+from typing import Any, Generic, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 from msgspec import UNSET, Struct, UnsetType
@@ -20,6 +21,10 @@ if sys.version_info >= (3, 13):
     from typing import TypeVar
 else:
     from typing_extensions import TypeVar
+
+
+ImageInput: TypeAlias = str | bytes | os.PathLike[str]
+"""A picture: an http(s) link, a data URL, its bytes, or the path of its file."""
 
 
 class _Upper(StrEnum):
@@ -200,18 +205,24 @@ class Task(Struct, frozen=True, rename="camel", gc=False):
         return _expiry(self.image_url or "")
 
     def button(self, name: str) -> Button:
-        """Find a button by its label (``"U1"``), its emoji or its custom id.
+        """Find a button by its label (``"U1"``, ``"Vary (Strong)"``), emoji or custom id.
 
         Raises:
             LookupError: No such button; the message says which there are.
         """
         buttons = self.buttons or ()
+        wanted = _bare(name)
         for button in buttons:
-            if name and name in (button.label, button.emoji, button.custom_id):
+            if wanted and wanted in map(_bare, (button.label, button.emoji, button.custom_id)):
                 return button
         names = ", ".join(repr(b.label or b.emoji or b.custom_id) for b in buttons) or "none"
         message = f"task {self.id} has no button {name!r}; it has: {names}"
         raise LookupError(message)
+
+
+def _bare(name: str | None) -> str:
+    """Drop what tells an emoji's look, which servers send and keyboards leave out."""
+    return (name or "").replace("\ufe0f", "").strip()
 
 
 T = TypeVar("T", bound=Task, default=Task)
@@ -245,6 +256,8 @@ class Submission(Struct, frozen=True):
         needs_modal: Whether the task waits for a second request (contract: code 21).
         urls: Links, in the answer to an upload.
         properties: What else the server said.
+        answers_modal: Whether it answers a `modal`; the server shows MODAL for a while longer,
+            which then means waiting.
     """
 
     task_id: str | None
@@ -256,6 +269,20 @@ class Submission(Struct, frozen=True):
     needs_modal: bool = False
     urls: tuple[str, ...] = ()
     properties: dict[str, Any] | None = None
+    answers_modal: bool = False
+
+
+class Reconciled(Struct, Generic[T], frozen=True):
+    """What became of a submit that may have been accepted.
+
+    Attributes:
+        found: The task with the ``state`` that was asked for; None where no list holds it.
+        conclusive: Whether that is certain. A task that was found always is; that there is
+            none can be known on novicezk's server only.
+    """
+
+    found: T | None
+    conclusive: bool
 
 
 class UpdateKind(_Upper):

@@ -132,6 +132,8 @@ class Poller(Generic[T]):
         self, inbox: Inbox[T], task_id: str, task: str | Submission | Task, now: float
     ) -> None:
         track = self.tracker.add(task_id, now)
+        if isinstance(task, Submission) and task.answers_modal:
+            self._deliver(self.tracker.answered(task_id, Look(now, time.time(), "submit")))
         known = track.last
         if self.consumers.join(inbox, track, now) and known is not None:
             inbox.deliver(known)

@@ -1,30 +1,24 @@
 """`MJSession`: one server, one key."""
 
-import asyncio
 import os
-import random
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, NoReturn, Self, TypeVar, overload
+from typing import Any, Generic, NoReturn, Self, overload
 
 import aiohttp
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from . import images
-from ._core import answers, wire
+from ._core import wire
 from ._core.auth import Auth, Scheme
 from ._core.decode import TaskDecoder
-from ._core.retry import read_delay
-from ._core.rows import RowReader, Rows
-from ._core.tracker import fold
-from ._transport import CutOffError, Transport
-from .errors import ConfigurationError, MJTaskError
+from ._core.rows import RowReader
+from ._transport import Transport
+from .errors import ConfigurationError
 from .models import T, Task, Timeouts
-from .submits import Submits, seconds
-
-R = TypeVar("R")
+from .reads import seconds
+from .submits import Submits
 
 
 class SessionStatistics(Struct, frozen=True):
@@ -45,7 +39,7 @@ class SessionStatistics(Struct, frozen=True):
     misfits: int
 
 
-class MJSession(Submits, Generic[T]):
+class MJSession(Submits[T], Generic[T]):
     """Talks to one midjourney-proxy-compatible server.
 
     Use it as ``async with MJSession() as session`` or call `aclose` at the end; make one
@@ -116,7 +110,7 @@ class MJSession(Submits, Generic[T]):
         _check_numbers(timeout, attempts)
         self._timeouts = timeout
         self._attempts = attempts
-        self._decoder: TaskDecoder[T] = _decoder(task_type)
+        self._decoder = _decoder(task_type)
         self._reader = RowReader(self._decoder)
         self._transport = Transport(
             wire.server_root(address, mode),
@@ -159,49 +153,6 @@ class MJSession(Submits, Generic[T]):
             misfits=self._decoder.misfits,
         )
 
-    async def fetch(self, task_id: str, *, timeout: float | None = None) -> T:
-        """Ask for one task (contract 2.1).
-
-        To follow tasks use a `TaskWatcher`: it asks for all of them at once.
-
-        Args:
-            task_id: Its id.
-            timeout: Seconds for each try; None takes ``Timeouts.read``.
-
-        Raises:
-            TaskNotFoundError: The server does not know it, or a relay is in trouble.
-            RequestError: No answer, or none that helps, after all attempts.
-            ConfigurationError: ``task_id`` cannot be an id.
-        """
-        request = wire.fetch(task_id)
-        asked = wire.clean_id(task_id)
-        return await self._read(
-            request, timeout, lambda a: answers.read_task(a, self._decoder, asked)
-        )
-
-    async def list_by_condition(
-        self, ids: Iterable[str], *, timeout: float | None = None
-    ) -> list[T]:
-        """Ask for many tasks at once (contract 2.2), up to 1,000 in a request.
-
-        Args:
-            ids: Their ids.
-            timeout: Seconds for each try; None takes ``Timeouts.read``.
-
-        Returns:
-            The tasks the server knows, one per id, in the order asked.
-
-        Raises:
-            RequestError: No answer, or none that helps, after all attempts.
-            ConfigurationError: One of ``ids`` cannot be an id.
-        """
-        wanted = wire.clean_ids(ids)
-        found: dict[str, T] = {}
-        for start in range(0, len(wanted), wire.MAX_IDS):
-            request = wire.list_by_condition(wanted[start : start + wire.MAX_IDS])
-            found |= fold(await self._read(request, timeout, self._rows))
-        return [found[task_id] for task_id in wanted if task_id in found]
-
     async def download(
         self, task_or_url: Task | str, dest: str | os.PathLike[str], *, overwrite: bool = False
     ) -> list[Path]:
@@ -229,46 +180,8 @@ class MJSession(Submits, Generic[T]):
             self._transport, task_or_url, dest, overwrite=overwrite, idle=self._timeouts.idle
         )
 
-    def _decode(self, body: bytes) -> T:
-        return answers.read_pushed(body, self._decoder)
-
-    async def _poll(self, ids: tuple[str, ...], last: Rows[T] | None) -> Rows[T]:
-        """Ask once for clean ids: rows in any order, some ids twice, others missing.
-
-        Only a connection that ended before the first byte of the answer is tried again.
-        """
-        request = wire.list_by_condition(list(ids))
-
-        def understand(answer: wire.Answer) -> Rows[T]:
-            return answers.read_rows(answer, self._decoder, self._reader, ids, last)
-
-        try:
-            return await self._transport.ask(request, understand, timeout=self._timeouts.read)
-        except CutOffError:
-            self._retries += 1
-        return await self._transport.ask(request, understand, timeout=self._timeouts.read)
-
     def _check_usable(self) -> None:
         self._transport.check_usable()
-
-    def _rows(self, answer: wire.Answer) -> list[T]:
-        return answers.read_tasks(answer, self._decoder)
-
-    async def _read(
-        self, request: wire.Request, timeout: float | None, understand: Callable[[wire.Answer], R]
-    ) -> R:
-        patience = self._timeouts.read if timeout is None else seconds("timeout", timeout)
-        attempt = 1
-        while True:
-            try:
-                return await self._transport.ask(request, understand, timeout=patience)
-            except MJTaskError as error:
-                delay = read_delay(error, attempt, random.random())  # noqa: S311 -- jitter
-                if delay is None or attempt >= self._attempts:
-                    raise
-            attempt += 1
-            self._retries += 1
-            await asyncio.sleep(delay)
 
 
 def _decoder(task_type: Any) -> Any:

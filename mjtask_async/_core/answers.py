@@ -18,9 +18,11 @@ from ..models import T
 from .decode import TaskDecoder, first_value, is_object, is_page
 from .rows import RowReader, Rows, rows_of
 from .wire import Answer
+from .words import explained, instead_of, quoted_request_id
 
 _UNKNOWN_TASK = ("task_no_found", "task_not_found", "关联任务不存在")
-_RELAY_TROUBLE = 5
+_RELAY_TROUBLE, _UNKNOWN_PARENT = 5, 3
+_A_DAY = 86_400
 _CODE = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -32,6 +34,7 @@ class Envelope:
         description: Its words; empty where it has none.
         kind: The error's type, such as ``upstream_error`` or ``internal_error``.
         value: The JSON object; empty for anything else.
+        where: The fields of an error about this answer.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -42,11 +45,21 @@ class Envelope:
         self.code: int | str | None = code_of(own.get("code"))
         self.kind = str(inner.get("type") or "")
         self.description = self._words(inner, error) or self._plain(answer)
+        self.where = self._where(answer)
+        self._about_operator = _is_operators(answer, self.description)
 
     @property
     def has_error_object(self) -> bool:
         """Whether it is a relay's ``{"error": {…}}`` (E1, E3, E8)."""
         return isinstance(self.value.get("error"), dict)
+
+    @property
+    def said(self) -> str:
+        """The words and what they mean; never empty."""
+        words = explained(self.description) if self.description else "no words"
+        if not self._about_operator:
+            return words
+        return f"{self.description} [the relay's own key is refused by the server behind it]"
 
     def _words(self, inner: Mapping[str, Any], error: Any) -> str:
         for words in (inner.get("description"), inner.get("message"), error):
@@ -54,11 +67,26 @@ class Envelope:
                 return words.strip()
         return ""
 
+    def _where(self, answer: Answer) -> dict[str, Any]:
+        """Name the answer; trueai-org's gateway says in its body how long to wait."""
+        where = answer.where
+        asked = self.value.get("retryAfter")
+        if where["retry_after"] is None and isinstance(asked, int) and 0 < asked < _A_DAY:
+            where["retry_after"] = float(asked)
+        return where | {"code": self.code, "description": self.description}
+
     def _plain(self, answer: Answer) -> str:
         """Trueai-org's 401 and 403 are bare text."""
         if self.value or is_page(answer.body):
             return ""
         return excerpt(answer.body, 120)
+
+
+def _is_operators(answer: Answer, words: str) -> bool:
+    """Whether a 401 speaks of the operator's key: passed on, with another server's id (E4)."""
+    quoted, own = quoted_request_id(words), answer.headers.get("x-oneapi-request-id")
+    passed_on = answer.headers.get("content-type", "").startswith("text/plain")
+    return answer.status == 401 and passed_on and None not in {quoted, own} and quoted != own
 
 
 def code_of(value: object) -> int | str | None:
@@ -116,6 +144,26 @@ def _is_unknown(answer: Answer) -> bool:
         envelope = Envelope(answer)
         return "code" in envelope.value and envelope.description.startswith(_UNKNOWN_TASK)
     return False
+
+
+def read_seed(answer: Answer, task_id: str) -> int:
+    """Read the answer to a question for a seed, which servers send as a text (Q26).
+
+    Raises:
+        TaskNotFoundError: The server does not know the task.
+        RequestError: There is no seed, or no answer that helps.
+    """
+    envelope = Envelope(answer)
+    unknown = answer.status == 404 and envelope.code == _UNKNOWN_PARENT
+    if unknown or (answer.body.strip() and _is_unknown(answer)):
+        raise TaskNotFoundError(_not_found(task_id), task_id=task_id)
+    check(answer)
+    seed = code_of(envelope.value.get("result"))
+    if envelope.code == 1 and isinstance(seed, int):
+        return seed
+    if isinstance(envelope.code, int) and envelope.code not in {1, _RELAY_TROUBLE, -1}:
+        raise RequestError(f"no seed of task {task_id}: {envelope.said}", **envelope.where)
+    raise _foreign(answer)
 
 
 def read_tasks(answer: Answer, decoder: TaskDecoder[T]) -> list[T]:
@@ -178,6 +226,17 @@ def _decoded(answer: Answer, decode: Any) -> Any:
         raise _foreign(answer) from error
 
 
+def read_nothing(answer: Answer) -> None:
+    """Read the answer to a cancel: an empty one, whatever became of the task.
+
+    Raises:
+        RequestError: It is anything else.
+    """
+    check(answer)
+    if answer.body.strip() and Envelope(answer).code != 1:
+        raise _foreign(answer)
+
+
 def check(answer: Answer) -> None:
     """Raise the error that an answer outside 2xx stands for.
 
@@ -193,34 +252,35 @@ def _foreign(answer: Answer) -> RequestError:
     if is_page(answer.body):
         return unsupported(answer)
     envelope = Envelope(answer)
-    words = envelope.description or excerpt(answer.body)
     if envelope.code == _RELAY_TROUBLE or envelope.value.get("success") is False:
-        return ServerError(f"the server is in trouble: {words}", **answer.where)
-    message = f"not an answer of this API: {words or 'an empty body'}"
-    return ProtocolError(message, excerpt=excerpt(answer.body), **answer.where)
+        return ServerError(f"the server is in trouble: {envelope.said}", **envelope.where)
+    words = explained(envelope.description) or excerpt(answer.body) or "an empty body"
+    message = f"not an answer of this API: {words}"
+    return ProtocolError(message, excerpt=excerpt(answer.body), **envelope.where)
 
 
 def refusal(answer: Answer) -> RequestError:
     """Make the error of an answer from status 300 on (contract 4)."""
-    status, where = answer.status, answer.where
-    envelope = Envelope(answer)
-    words = envelope.description or ("a web page" if is_page(answer.body) else "no words")
+    status, envelope = answer.status, Envelope(answer)
+    where = envelope.where
     if status in {401, 403}:
-        return AuthenticationError(f"the server does not accept the key: {words}", **where)
+        return AuthenticationError(f"the server does not accept the key: {envelope.said}", **where)
     if status == 429:
-        return RateLimitedError(f"too many requests: {words}", **where)
+        return RateLimitedError(f"too many requests: {envelope.said}", **where)
     if status >= 500 or (status == 400 and envelope.code == _RELAY_TROUBLE):
-        return ServerError(f"the server is in trouble: {words}", **where)
+        return ServerError(f"the server is in trouble: {envelope.said}", **where)
     if status == 405 or (status == 404 and "code" not in envelope.value):
         return unsupported(answer)
     if status < 400:
         message = f"redirected to {answer.headers.get('location', 'nowhere')}; set base_url to it"
     else:
-        message = f"the server refuses the request: {words}"
+        message = f"the server refuses the request: {envelope.said}"
     return ProtocolError(message, excerpt=excerpt(answer.body), **where)
 
 
 def unsupported(answer: Answer) -> UnsupportedError:
-    """Make the error of an endpoint that a server does not have."""
-    message = "this server has no such endpoint; check base_url, or use another server for it"
+    """Make the error of an endpoint that a server does not have: which, and what to use."""
+    instead = instead_of(answer.endpoint) or "use another server for it"
+    path = answer.endpoint.partition("/mj/")[2] or answer.endpoint
+    message = f"this server has no {path}: {instead}; or check base_url"
     return UnsupportedError(message, **answer.where)

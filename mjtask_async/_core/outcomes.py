@@ -9,6 +9,7 @@ from ..errors import (
     TaskTimeoutError,
 )
 from ..models import T, Task, TaskUpdate, UpdateKind
+from .words import explained
 
 
 def error_of(update: TaskUpdate[T]) -> TaskError:
@@ -39,7 +40,7 @@ def _progress(update: TaskUpdate[T]) -> str:
 
 def _failure(task_id: str, task: Task | None) -> str:
     """Say why, and that a picture exists where one does: a relay's one-hour rule (Q34)."""
-    reason = (task and task.fail_reason) or "no reason given"
+    reason = explained((task and task.fail_reason) or "no reason given")
     message = f"task {task_id} failed: {reason}"
     if task is not None and task.image_url:
         message += "; a picture exists all the same: see task.image_url"

@@ -3,7 +3,7 @@
 The first row that fits decides. Never guess *refused*: sending again what was
 accepted is paid for twice (contract 2.3, Q36).
 
-1. *accepted*: code 1, 21 or 22 with an id (or links) below status 300.
+1. *accepted*: code 1, 21 or 22 with a usable id (or links) below status 300.
 2. *uncertain*: words that stand for "the task may run", whatever the status.
 3. *refused*: the server's own codes below status 500, 3xx and 4xx other than 408,
    503 with an API's body, a web page with status 200.
@@ -18,6 +18,7 @@ from typing import Any
 
 from ..errors import (
     BannedPromptError,
+    ConfigurationError,
     MJTaskError,
     NoAccountError,
     QueueFullError,
@@ -28,7 +29,8 @@ from ..errors import (
 from ..models import Submission
 from .answers import Envelope, code_of, excerpt, refusal, unsupported
 from .decode import is_array, is_object, is_page
-from .wire import Answer
+from .wire import Answer, clean_id
+from .words import explained
 
 _ACCEPTED = frozenset((1, 21, 22))
 _REFUSED = frozenset((3, 4, 9, 23, 24, 30, -1))
@@ -44,45 +46,52 @@ _RELAY_TROUBLE = 5
 _RELAY_CODES = frozenset((4, _RELAY_TROUBLE, 30))
 """What a relay's own answer may have (contract 4.1, E2)."""
 _NEEDS_MODAL = 21
+_SATURATED = 30
 _QUEUED_BEHIND = re.compile(r"前面还有\s*(\d{1,9})\s*个")
 _QUEUE_WORDS = ("队列", "并发", "queue full")
 _QUOTA_WORDS = ("quota", "额度", "余额")
 _ACCOUNT_WORDS = ("无可用", "账号不可用", "渠道已被禁用", "no available channel", "model_not_found")
 
 
-def outcome(answer: Answer, *, state: str, sent_at: float) -> Submission | MJTaskError:
+def outcome(
+    answer: Answer, *, state: str, sent_at: float, wants_links: bool = False
+) -> Submission | MJTaskError:
     """Judge the answer to a submit.
 
     Args:
         answer: What the server sent.
         state: What was sent as ``state``.
         sent_at: UNIX seconds at the start of the request.
+        wants_links: Whether links were asked for (upload) and not a task.
     """
     envelope = Envelope(answer)
-    accepted = _accepted(answer, envelope, state)
+    accepted = _accepted(answer, envelope, state, wants_links=wants_links)
     if accepted is not None:
         return accepted
     if not _may_run(answer, envelope) and _is_refused(answer, envelope):
         return _refused(answer, envelope)
-    words = envelope.description or excerpt(answer.body) or "an empty answer"
-    return uncertain(words, state=state, sent_at=sent_at, **answer.where)
+    words = explained(envelope.description) or excerpt(answer.body) or "an empty answer"
+    return uncertain(words, state=state, sent_at=sent_at, **envelope.where)
 
 
 def uncertain(words: str, *, state: str, sent_at: float, **where: Any) -> SubmitUncertainError:
     """Make the error of a submit that may have been accepted."""
     return SubmitUncertainError(
         f"the submit may have been accepted and charged: {words}; it was not sent again. "
-        f"Look for a task with state {state!r} before you do",
+        f"Look for a task with state {state!r} (session.reconcile) before you do",
         state=state,
         sent_at=sent_at,
         **where,
     )
 
 
-def _accepted(answer: Answer, envelope: Envelope, state: str) -> Submission | None:
+def _accepted(
+    answer: Answer, envelope: Envelope, state: str, *, wants_links: bool
+) -> Submission | None:
     if answer.status >= 300 or not isinstance(envelope.code, int) or envelope.code not in _ACCEPTED:
         return None
-    ids, urls = _results(envelope.value.get("result"))
+    result = envelope.value.get("result")
+    ids, urls = ((), _links(result)) if wants_links else (_ids(result), ())
     if not ids and not urls:
         return None
     given = envelope.value.get("properties")
@@ -100,16 +109,22 @@ def _accepted(answer: Answer, envelope: Envelope, state: str) -> Submission | No
     )
 
 
-def _results(result: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split ``result`` into ids and links: a str, a number, joined by commas, or an array."""
-    if is_array(result):
-        texts = [item for item in result if isinstance(item, str)]
-        return (), tuple(text for text in texts if "://" in text)
+def _ids(result: Any) -> tuple[str, ...]:
+    """Read task ids: a text, a number, or several joined by commas (Q2); none if one is none."""
     if isinstance(result, int) and not isinstance(result, bool):
         result = str(result)
     if not isinstance(result, str):
-        return (), ()
-    return tuple(part.strip() for part in result.split(",") if part.strip()), ()
+        return ()
+    try:
+        return tuple(dict.fromkeys(clean_id(part) for part in result.split(",") if part.strip()))
+    except ConfigurationError:
+        return ()
+
+
+def _links(result: Any) -> tuple[str, ...]:
+    """Read an upload's links: an array of them, or a single one."""
+    several = result if is_array(result) else [result]
+    return tuple(each for each in several if isinstance(each, str) and "://" in each)
 
 
 def _queued_ahead(description: str, properties: Mapping[str, Any]) -> int | None:
@@ -150,19 +165,14 @@ def _is_refused(answer: Answer, envelope: Envelope) -> bool:
 def _refused(answer: Answer, envelope: Envelope) -> MJTaskError:
     if answer.status < 300 and is_page(answer.body):
         return unsupported(answer)
-    if answer.status in {401, 403, 429} and envelope.code not in _REFUSED - {30}:
+    if answer.status in {401, 403, 429} and envelope.code not in _REFUSED - {_SATURATED}:
         return refusal(answer)
     if answer.status in {404, 405} and "code" not in envelope.value:
         return refusal(answer)
-    words = envelope.description or excerpt(answer.body)
+    words = envelope.said if envelope.description else excerpt(answer.body) or "no words"
     if 300 <= answer.status < 400:
         words = f"redirected to {answer.headers.get('location', 'nowhere')}; set base_url to it"
-    return _rejection(envelope)(
-        f"the server refused the submit: {words or 'no words'}",
-        code=envelope.code,
-        description=envelope.description,
-        **answer.where,
-    )
+    return _rejection(envelope)(f"the server refused the submit: {words}", **envelope.where)
 
 
 def _rejection(envelope: Envelope) -> type[SubmitRejectedError]:

@@ -171,6 +171,17 @@ class Tracker(Generic[T]):
             track.modal_promised = True  # a relay shows it with its next refresh only
         return _update(track, None, look)
 
+    def answered(self, task_id: str, look: Look) -> TaskUpdate[T] | None:
+        """Note that a modal was answered: from now on MODAL means waiting."""
+        track = self.tracks[task_id]
+        track.modal_answered, track.modal_promised = True, False
+        track.polls_modal = 0
+        if track.phase is not NEEDS_INPUT:
+            return None
+        track.phase = WAITING
+        track.phase_since = track.changed_since = track.clock(look.at)
+        return _update(track, track.task, look)
+
     def sight(self, task: T, look: Look) -> TaskUpdate[T] | None:
         """Merge one sighting from elsewhere than a poll."""
         track = self.tracks.get(task.id)

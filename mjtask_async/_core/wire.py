@@ -1,7 +1,4 @@
-"""Calls to requests: paths, bodies, and what an id may look like.
-
-Field names and limits are those of contract 1.3 to 1.5.
-"""
+"""Reads to requests: addresses, paths, and what an id may look like (contract 1.2, 1.3)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,10 +15,10 @@ Mode = Literal["fast", "relax", "turbo"]
 MODES: tuple[Mode, ...] = ("fast", "relax", "turbo")
 MAX_IDS = 1000
 """Ids in one list-by-condition call: the smallest limit seen is 32,765 (contract 2.2)."""
-MAX_STATE = 255
+LARGEST_LIST = 64 * 2**20
+"""Bytes of an answer that holds tasks."""
 _BAD_IN_ID = re.compile(r"[/\\?#%\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
 _MODE_PREFIX = re.compile(r"/mj-(?:fast|relax|turbo)\Z")
-_BOTS = ("MID_JOURNEY", "NIJI_JOURNEY")
 
 
 class Request(Struct, frozen=True):
@@ -149,60 +146,34 @@ def clean_ids(task_ids: Iterable[object]) -> list[str]:
 
 def fetch(task_id: str) -> Request:
     """Ask for one task (contract 2.1)."""
-    return Request("GET", f"task/{quote(clean_id(task_id), safe=':@!$&()*+,;=~')}/fetch")
+    return Request("GET", f"task/{_segment(task_id)}/fetch")
 
 
 def list_by_condition(ids: list[str]) -> Request:
     """Ask for many tasks; the ids are clean already (contract 2.2)."""
     body = msgspec.json.encode({"ids": ids})
-    return Request("POST", "task/list-by-condition", body, limit=64 * 2**20)
+    return Request("POST", "task/list-by-condition", body, limit=LARGEST_LIST)
 
 
-def imagine(
-    prompt: object,
-    *,
-    images: Iterable[str] = (),
-    bot: str | None = None,
-    account_filter: Mapping[str, Any] | None = None,
-    state: str,
-    notify_hook: str | None = None,
-) -> Request:
-    """Ask for a picture (contract 1.5).
-
-    Raises:
-        ConfigurationError: The prompt is empty, or another field is out of its range.
-    """
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise ConfigurationError("prompt is empty; say what the picture shall show")
-    if bot is not None and bot not in _BOTS:
-        raise ConfigurationError(f"bot is {bot!r}; use one of {', '.join(_BOTS)}, or None")
-    return _submit(
-        "submit/imagine",
-        {
-            "prompt": prompt,
-            "base64Array": list(images) or None,
-            "botType": bot,
-            "accountFilter": account_filter,
-            "state": clean_state(state),
-            "notifyHook": notify_hook,
-        },
-    )
+def image_seed(task_id: str) -> Request:
+    """Ask for a picture's seed (contract 2.4)."""
+    return Request("GET", f"task/{_segment(task_id)}/image-seed")
 
 
-def clean_state(state: object) -> str:
-    """Check a ``state``, which servers hand back in the task.
-
-    Raises:
-        ConfigurationError: It is empty or longer than servers take.
-    """
-    if not isinstance(state, str) or not 0 < len(state) <= MAX_STATE:
-        raise ConfigurationError(f"state is a str of 1 to {MAX_STATE} characters")
-    return state
+def cancel(task_id: str) -> Request:
+    """Ask to end a task (contract 2.4)."""
+    return Request("POST", f"task/{_segment(task_id)}/cancel")
 
 
-def _submit(path: str, fields: Mapping[str, Any]) -> Request:
-    given = {name: value for name, value in fields.items() if value is not None}
-    try:
-        return Request("POST", path, msgspec.json.encode(given))
-    except (TypeError, UnicodeError, ValueError) as error:
-        raise ConfigurationError(f"a field of {path} is no JSON: {error}") from error
+def list_recent() -> Request:
+    """Ask for the server's list of tasks (contract 1.3)."""
+    return Request("GET", "task/list", limit=LARGEST_LIST)
+
+
+def queue() -> Request:
+    """Ask for the tasks under way and waiting (contract 1.3)."""
+    return Request("GET", "task/queue", limit=LARGEST_LIST)
+
+
+def _segment(task_id: str) -> str:
+    return quote(clean_id(task_id), safe=":@!$&()*+,;=~")

@@ -1,0 +1,225 @@
+"""What `MJSession` can ask a server without asking it to do anything that costs.
+
+Reads are tried again, up to ``attempts`` times, where the last try gives a reason to.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Generic, TypeVar
+
+from ._core import answers, reconcile, wire
+from ._core.calls import clean_state
+from ._core.decode import TaskDecoder
+from ._core.retry import read_delay
+from ._core.rows import RowReader, Rows
+from ._core.tracker import fold
+from ._transport import CutOffError, Transport
+from .errors import ConfigurationError, MJTaskError, UnsupportedError
+from .models import Reconciled, T, Timeouts
+
+R = TypeVar("R")
+
+
+class Reads(Generic[T]):
+    """The reads of a session, and the cancel."""
+
+    _transport: Transport
+    _decoder: TaskDecoder[T]
+    _reader: RowReader[T]
+    _timeouts: Timeouts
+    _attempts: int
+    _retries: int = 0
+
+    async def fetch(self, task_id: str, *, timeout: float | None = None) -> T:
+        """Ask for one task (contract 2.1).
+
+        To follow tasks use a `TaskWatcher`: it asks for all of them at once.
+
+        Args:
+            task_id: Its id.
+            timeout: Seconds for each try; None takes ``Timeouts.read``.
+
+        Raises:
+            TaskNotFoundError: The server does not know it, or a relay is in trouble.
+            RequestError: No answer, or none that helps, after all attempts.
+            ConfigurationError: ``task_id`` cannot be an id.
+        """
+        request = wire.fetch(task_id)
+        asked = wire.clean_id(task_id)
+        return await self._read(
+            request, timeout, lambda a: answers.read_task(a, self._decoder, asked)
+        )
+
+    async def list_by_condition(
+        self, ids: Iterable[str], *, timeout: float | None = None
+    ) -> list[T]:
+        """Ask for many tasks at once (contract 2.2), up to 1,000 in a request.
+
+        Args:
+            ids: Their ids.
+            timeout: Seconds for each try; None takes ``Timeouts.read``.
+
+        Returns:
+            The tasks the server knows, one per id, in the order asked.
+
+        Raises:
+            RequestError: No answer, or none that helps, after all attempts.
+            ConfigurationError: One of ``ids`` cannot be an id.
+        """
+        wanted = wire.clean_ids(ids)
+        found: dict[str, T] = {}
+        for start in range(0, len(wanted), wire.MAX_IDS):
+            request = wire.list_by_condition(wanted[start : start + wire.MAX_IDS])
+            found |= fold(await self._read(request, timeout, self._rows))
+        return [found[task_id] for task_id in wanted if task_id in found]
+
+    async def image_seed(self, task_id: str, *, timeout: float | None = None) -> int:
+        """Ask for the seed of a task's picture (contract 2.4), which may take a minute.
+
+        Args:
+            task_id: A task that has succeeded.
+            timeout: Seconds for each try; None takes ``Timeouts.seed``.
+
+        Raises:
+            TaskNotFoundError: The server does not know the task, or a relay is in trouble.
+            UnsupportedError: The server tells no seeds (novicezk).
+            RequestError: It found none, or there was no answer that helps.
+            ConfigurationError: ``task_id`` cannot be an id.
+        """
+        request = wire.image_seed(task_id)
+        patience = self._timeouts.seed if timeout is None else timeout
+        return await self._read(request, patience, lambda a: answers.read_seed(a, task_id.strip()))
+
+    async def list_recent(self, *, timeout: float | None = None) -> list[T]:
+        """Ask for the server's own list, newest first (contract 1.3).
+
+        novicezk lists all of its tasks, trueai the newest 100 of all users.
+
+        Args:
+            timeout: Seconds for each try; None takes ``Timeouts.read``.
+
+        Raises:
+            UnsupportedError: The server has no list: all relays.
+            RequestError: No answer, or none that helps, after all attempts.
+        """
+        return await self._read(wire.list_recent(), timeout, self._rows)
+
+    async def queue(self, *, timeout: float | None = None) -> list[T]:
+        """Ask for the tasks that run or wait (contract 1.3), which only novicezk tells.
+
+        Args:
+            timeout: Seconds for each try; None takes ``Timeouts.read``.
+
+        Raises:
+            UnsupportedError: The server does not tell.
+            RequestError: No answer, or none that helps, after all attempts.
+        """
+        return await self._read(wire.queue(), timeout, self._rows)
+
+    async def cancel(self, task_id: str, *, timeout: float | None = None) -> None:
+        """Ask the server to end a task (contract 2.4), which only trueai does, for admins.
+
+        It says the same for unknown and finished tasks; what became of the task shows in
+        the task: cancelled ones end as FAILURE, and ``phase`` is CANCELLED.
+
+        Args:
+            task_id: The task.
+            timeout: Seconds for each try; None takes ``Timeouts.read``.
+
+        Raises:
+            UnsupportedError: The server cannot.
+            RequestError: It refuses, or there was no answer that helps.
+            ConfigurationError: ``task_id`` cannot be an id.
+        """
+        await self._read(wire.cancel(task_id), timeout, answers.read_nothing)
+
+    async def reconcile(
+        self, state: str, *, sent_at: float | None = None, timeout: float | None = None
+    ) -> Reconciled[T]:
+        """Find out what became of a submit that may have been accepted.
+
+        Args:
+            state: The submit's ``state``; `SubmitUncertainError` has it.
+            sent_at: UNIX seconds at the start of the submit; `SubmitUncertainError` has it.
+                Without it a miss is never conclusive.
+            timeout: Seconds for each try; None takes ``Timeouts.read``.
+
+        Returns:
+            The task, if one is found. That there is none is conclusive on novicezk's server
+            only, once ``Timeouts.submit`` has passed since ``sent_at``, and if the list also
+            holds a task from over a minute before: its store was not emptied meanwhile.
+
+        Raises:
+            RequestError: No answer, or none that helps, after all attempts. Of a server
+                without a list nothing is raised: nothing is known.
+            ConfigurationError: ``state`` can be none.
+        """
+        wanted, started = clean_state(state), time.time()
+        try:
+            tasks, is_complete = await self._read(wire.list_recent(), timeout, self._all_rows)
+        except UnsupportedError:
+            return Reconciled(None, conclusive=False)
+        return reconcile.reconciled(
+            tasks,
+            wanted,
+            is_complete=is_complete,
+            sent_at=sent_at,
+            now=started,
+            patience=self._timeouts.submit,
+        )
+
+    def _decode(self, body: bytes) -> T:
+        return answers.read_pushed(body, self._decoder)
+
+    async def _poll(self, ids: tuple[str, ...], last: Rows[T] | None) -> Rows[T]:
+        """Ask once for clean ids: rows in any order, some ids twice, others missing.
+
+        Only a connection that ended before the first byte of the answer is tried again.
+        """
+        request = wire.list_by_condition(list(ids))
+
+        def understand(answer: wire.Answer) -> Rows[T]:
+            return answers.read_rows(answer, self._decoder, self._reader, ids, last)
+
+        try:
+            return await self._transport.ask(request, understand, timeout=self._timeouts.read)
+        except CutOffError:
+            self._retries += 1
+        return await self._transport.ask(request, understand, timeout=self._timeouts.read)
+
+    def _rows(self, answer: wire.Answer) -> list[T]:
+        return answers.read_tasks(answer, self._decoder)
+
+    def _all_rows(self, answer: wire.Answer) -> tuple[list[T], bool]:
+        """Read a list; say whether it is one that holds all there is."""
+        return self._rows(answer), reconcile.is_novicezks(answer.body)
+
+    async def _read(
+        self, request: wire.Request, timeout: float | None, understand: Callable[[wire.Answer], R]
+    ) -> R:
+        patience = self._timeouts.read if timeout is None else seconds("timeout", timeout)
+        attempt = 1
+        while True:
+            try:
+                return await self._transport.ask(request, understand, timeout=patience)
+            except MJTaskError as error:
+                delay = read_delay(error, attempt, random.random())  # noqa: S311 -- jitter
+                if delay is None or attempt >= self._attempts:
+                    raise
+            attempt += 1
+            self._retries += 1
+            await asyncio.sleep(delay)
+
+
+def seconds(name: str, value: float) -> float:
+    """Check how long to wait: event loops know no infinite time, and aiohttp's 0 means for ever.
+
+    Raises:
+        ConfigurationError: It is not a time.
+    """
+    if not 0 < value < inf:
+        raise ConfigurationError(f"{name} is {value!r}; use seconds above 0, but not infinity")
+    return value

@@ -1,0 +1,83 @@
+"""One way to send all submits.
+
+A submit costs money, so what it came to is one of four: accepted, refused, *not sent*
+(and then sent again), or uncertain (and then never sent again by itself).
+"""
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+from functools import partial
+from typing import Generic
+
+from ._core import submit, wire
+from ._core.retry import submit_delay
+from ._transport import Mark
+from .errors import MJTaskError, SubmitUncertainError
+from .models import Submission, T
+from .reads import Reads, seconds
+
+_log = logging.getLogger(__name__)
+
+
+class Sending(Reads[T], Generic[T]):
+    """Sends submits and counts what they came to."""
+
+    _submits: int = 0
+    _uncertain: int = 0
+
+    async def _submit(
+        self,
+        request: wire.Request,
+        state: str,
+        timeout: float | None,
+        *,
+        wants_links: bool = False,
+    ) -> Submission:
+        patience = self._timeouts.submit if timeout is None else seconds("timeout", timeout)
+        attempt = 1
+        while True:
+            result = await self._submit_once(request, state, patience, wants_links=wants_links)
+            if isinstance(result, Submission):
+                return result
+            delay = submit_delay(result, attempt, random.random())  # noqa: S311 -- jitter
+            if delay is None or attempt >= self._attempts:
+                raise result
+            attempt += 1
+            self._retries += 1
+            await asyncio.sleep(delay)
+
+    async def _submit_once(
+        self, request: wire.Request, state: str, timeout: float, *, wants_links: bool
+    ) -> Submission | MJTaskError:
+        mark, sent_at = Mark(), time.time()
+        judge = partial(submit.outcome, state=state, sent_at=sent_at, wants_links=wants_links)
+        result: Submission | MJTaskError
+        self._submits += 1
+        try:
+            answer = await self._transport.send(request, timeout=timeout, mark=mark)
+        except asyncio.CancelledError:
+            if mark.sent:
+                self._uncertain += 1
+                _log.warning("%s cancelled, maybe accepted: state %s", request.endpoint, state)
+            raise
+        except MJTaskError as error:
+            if not mark.sent:
+                return error
+            result = submit.uncertain(
+                str(error), state=state, sent_at=sent_at, endpoint=request.endpoint
+            )
+            result.__cause__ = error
+        else:
+            result = judge(answer)
+            if not isinstance(result, Submission):  # say why without the key it may echo
+                result = judge(self._transport.blotted(answer))
+        self._uncertain += isinstance(result, SubmitUncertainError)
+        return result
+
+
+def new_state() -> str:
+    """Make a ``state`` that no other submit has."""
+    return f"mj-{secrets.token_hex(12)}"
