@@ -7,7 +7,7 @@ on novicezk's server only: trueai-org's shows the newest 100 of all users and bl
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from ..models import Reconciled, T
 from .decode import first_value
@@ -27,8 +27,10 @@ def is_novicezks(body: bytes) -> bool:
         rows = first_value(body)
     except ValueError:
         return False
-    items: list[Any] = rows if isinstance(rows, list) else [rows]
-    return all(isinstance(row, dict) and row.keys() == _NOVICEZK_KEYS for row in items)
+    if not isinstance(rows, list):
+        return False
+    each = cast("Sequence[Any]", rows)
+    return all(isinstance(row, dict) and row.keys() == _NOVICEZK_KEYS for row in each)
 
 
 def reconciled(
