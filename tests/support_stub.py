@@ -40,7 +40,10 @@ class Reply:
         lines = [f"HTTP/1.1 {self.status} "]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         lines += ["Connection: close"] * ("connection" not in given)
-        lines += [f"Content-Length: {len(body)}"] * (self.status not in {204, 304})
+        if "transfer-encoding" in given:
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+        elif "content-length" not in given and self.status != 204:
+            lines += [f"Content-Length: {len(body)}"]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body[: self.cut]
 
 

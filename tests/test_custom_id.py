@@ -103,7 +103,7 @@ def test_a_button_is_found_by_label_emoji_and_custom_id(name: str, operation: st
 
 @pytest.mark.parametrize("name", ["U9", "", " "])
 def test_a_missing_button_says_which_there_are(name: str) -> None:
-    with pytest.raises(LookupError, match="it has: 'U1', '🔄', 'Vary .Strong.', '⬅️'"):
+    with pytest.raises(LookupError, match=r"it has: 'U1', '🔄', 'Vary .Strong.', '⬅️'"):
         TASK.button(name)
     with pytest.raises(LookupError, match="it has: none"):
         Task(id="1").button(name)

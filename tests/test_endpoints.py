@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 -- the servers' own words
 """Every method and its request, and what each server's answers make of it (contract 1.3, 2)."""
 
 import asyncio
@@ -89,7 +90,11 @@ SUBMITS: list[tuple[str, Callable[[Session], Awaitable[Any]], dict[str, Any]]] =
         lambda s: s.edit("a hat", LINK, mask=PNG, state="s"),
         {"prompt": "a hat", "image": LINK, "maskBase64": DATA_URL},
     ),
-    ("submit/edits", lambda s: s.edit("a hat", PNG, state="s"), {"prompt": "a hat", "image": DATA_URL}),
+    (
+        "submit/edits",
+        lambda s: s.edit("a hat", PNG, state="s"),
+        {"prompt": "a hat", "image": DATA_URL},
+    ),
     (
         "submit/video",
         lambda s: s.video("fly", image=PNG, end_image=LINK, motion="low", loop=True, state="s"),
@@ -203,7 +208,7 @@ async def test_a_button_that_is_not_there_is_refused_before_anything_is_submitte
     buttons: Any,
 ) -> None:
     async with stubbed(fetching(row(ID, buttons=buttons))) as (stub, session):
-        with pytest.raises(ConfigurationError, match="Vary .Region.") as caught:
+        with pytest.raises(ConfigurationError, match=r"Vary .Region.") as caught:
             await session.action(ID, "Vary (Region)")
     assert [asked.path for asked in stub.asked] == [f"task/{ID}/fetch"]
     words = "'U1', 'U2', 'U3', 'U4', '🔄'" if buttons else "none" if buttons == [] else "no buttons"
@@ -271,7 +276,11 @@ SEEDS: list[tuple[Any, int, int | type[Exception]]] = [
     ({"code": 1, "result": 77, "properties": None}, 200, 77),
     ({"code": 3, "description": "关联任务不存在或已失效"}, 404, TaskNotFoundError),
     ({"code": 3, "description": "not there"}, 404, TaskNotFoundError),
-    ({"code": 4, "description": "task_no_found ", "type": "upstream_error"}, 400, TaskNotFoundError),
+    (
+        {"code": 4, "description": "task_no_found ", "type": "upstream_error"},
+        400,
+        TaskNotFoundError,
+    ),
     ({"code": 3, "description": "未找到 seed", "result": None}, 200, RequestError),
     ({"code": 9, "description": "seed error"}, 200, RequestError),
     ({"code": 4, "description": "关联任务状态错误"}, 400, ProtocolError),
@@ -334,9 +343,7 @@ async def test_a_cancel_says_nothing() -> None:
         (says({"code": 9, "description": "no"}), ProtocolError, "no"),
     ],
 )
-async def test_a_cancel_may_be_refused(
-    reply: Reply, expected: type[Exception], words: str
-) -> None:
+async def test_a_cancel_may_be_refused(reply: Reply, expected: type[Exception], words: str) -> None:
     async with stubbed(reply) as (_, session):
         with pytest.raises(expected, match=words):
             await session.cancel(ID)
@@ -397,7 +404,9 @@ UNCERTAIN = [
     pytest.param(says({"code": 1, "result": None}), id="no id"),
     pytest.param(says({"code": 1, "result": "a/b"}), id="no usable id"),
     pytest.param(says({"code": 1, "result": True}), id="no id but true"),
-    pytest.param(says({"success": False, "code": -1, "message": "操作失败"}, 500), id="trueai's 500"),
+    pytest.param(
+        says({"success": False, "code": -1, "message": "操作失败"}, 500), id="trueai's 500"
+    ),
 ]
 ONE_EACH = {path: call for path, call, _ in SUBMITS} | {
     "submit/upload-discord-images": lambda s: s.upload([PNG])
@@ -447,7 +456,7 @@ TRUEAI = {**OLD, "botType": "MID_JOURNEY", "buttons": []}
 async def reconciled(rows: Any, sent_at: float | None = SENT_AT) -> tuple[str | None, bool]:
     async with stubbed(rows if isinstance(rows, Reply) else says(rows)) as (_, session):
         found = await session.reconcile("mine", sent_at=sent_at)
-    return found.found and found.found.id, found.conclusive
+    return (found.found.id if found.found else None), found.conclusive
 
 
 @pytest.mark.parametrize("keys", [{}, {"buttons": []}], ids=["novicezk", "trueai"])
@@ -515,9 +524,7 @@ async def test_trouble_while_reconciling_is_an_error() -> None:
         ),
         (
             accepted("7", 22, properties={"numberOfQueues": 2}),
-            Submission(
-                "7", ("7",), 22, "Submit success", "s", 2, properties={"numberOfQueues": 2}
-            ),
+            Submission("7", ("7",), 22, "Submit success", "s", 2, properties={"numberOfQueues": 2}),
         ),
         (accepted("7", 21), Submission("7", ("7",), 21, "Submit success", "s", needs_modal=True)),
         (
@@ -527,7 +534,13 @@ async def test_trouble_while_reconciling_is_an_error() -> None:
         (
             accepted("7", properties={"remix": True}),
             Submission(
-                "7", ("7",), 1, "Submit success", "s", None, True, properties={"remix": True}  # noqa: FBT003
+                "7",
+                ("7",),
+                1,
+                "Submit success",
+                "s",
+                needs_modal=True,
+                properties={"remix": True},
             ),
         ),
         (
@@ -537,8 +550,6 @@ async def test_trouble_while_reconciling_is_an_error() -> None:
         (says({"code": "1", "result": 7}), Submission("7", ("7",), 1, "", "s")),
     ],
 )
-async def test_a_submission_tells_what_the_server_said(
-    reply: Reply, expected: Submission
-) -> None:
+async def test_a_submission_tells_what_the_server_said(reply: Reply, expected: Submission) -> None:
     async with stubbed(reply) as (_, session):
         assert await session.imagine("a cat", state="s") == expected

@@ -1,6 +1,6 @@
 """Fields and ranges of submits (contract 1.5): refused before anything is sent."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -12,6 +12,9 @@ from mjtask_async._core.media import LARGEST_BODY
 from mjtask_async._core.press import pressed, without_buttons
 from mjtask_async._core.wire import Request
 from mjtask_async.models import Button, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STATE = Common("s")
 DATA, LINK = "data:image/png;base64,AAAA", "https://host/a.png"
@@ -67,12 +70,13 @@ def test_the_longest_texts_are_taken() -> None:
 
 @pytest.mark.parametrize("prompt", ["", "  \n", None, 7])
 def test_a_prompt_is_needed(prompt: Any) -> None:
-    for call in (
+    wanting: list[Callable[[], Request]] = [
         lambda: calls.imagine(STATE, prompt, ()),
         lambda: calls.shorten(STATE, prompt),
         lambda: calls.edit(STATE, prompt, DATA, None),
         lambda: calls.video(STATE, prompt, Video()),
-    ):
+    ]
+    for call in wanting:
         with pytest.raises(ConfigurationError, match="prompt is empty"):
             call()
 
@@ -90,7 +94,7 @@ def test_blend_takes_two_to_five_pictures(count: int) -> None:
 
 
 def test_blend_has_three_dimensions() -> None:
-    with pytest.raises(ConfigurationError, match="dimensions is 'square'.*PORTRAIT, SQUARE, LANDS"):
+    with pytest.raises(ConfigurationError, match=r"dimensions is 'square'.*PORTRAIT, SQUARE, LAND"):
         calls.blend(STATE, [DATA] * 2, "square")
     assert sent(calls.blend(STATE, [DATA] * 2, "PORTRAIT"))["dimensions"] == "PORTRAIT"
 
@@ -126,12 +130,13 @@ def test_a_reroll_carries_an_index_because_relays_want_one() -> None:
 
 
 def test_ids_are_checked() -> None:
-    for call in (
+    wanting: list[Callable[[], Request]] = [
         lambda: calls.change(STATE, "a/b", "REROLL", 1),
         lambda: calls.action(STATE, "", "MJ::JOB::reroll::0::x"),
         lambda: calls.modal(STATE, "..", None, None),
         lambda: calls.video(STATE, "x", Video(action="extend", task_id="a b")),
-    ):
+    ]
+    for call in wanting:
         with pytest.raises(ConfigurationError, match="no task id"):
             call()
 

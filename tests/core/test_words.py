@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 -- the servers' own words
 """What servers' words mean (contract 2.3, 4, Q17, Q25, Q34)."""
 
 import pytest
@@ -7,7 +8,10 @@ from mjtask_async._core.words import explained, instead_of, meaning_of, plain, q
 SEEN = [
     ("quota_not_enough ", "quota is spent"),
     ("user quota is not enough ", "quota is spent"),
-    ("[sk-EMP***GpW] 该令牌额度已用尽 !token.UnlimitedQuota && token.RemainQuota = 0", "quota is spent"),
+    (
+        "[sk-EMP***GpW] 该令牌额度已用尽 !token.UnlimitedQuota && token.RemainQuota = 0",
+        "quota is spent",
+    ),
     ("令牌额度已用尽", "quota is spent"),
     ("Invalid token", "may have spent its quota"),
     ("无效的令牌 (request id: 2026)", "the key is wrong"),
