@@ -37,6 +37,7 @@ from .support_stub import (
     novicezks,
     row,
     says,
+    serving,
     stubbed,
 )
 
@@ -137,6 +138,15 @@ async def test_pictures_come_from_files_off_the_loop(tmp_path: Path) -> None:
         await session.swap_face(LINK, path)
     assert stub.bodies[0]["base64"] == DATA_URL
     assert (stub.bodies[1]["sourceUrl"], stub.bodies[1]["targetBase64"]) == (LINK, DATA_URL)
+
+
+async def test_the_mode_is_a_prefix_of_every_path() -> None:
+    async with (
+        serving(accepted()) as stub,
+        MJSession(f"{stub.base_url}/mj-fast/mj/", "sk-test", mode="relax") as session,
+    ):
+        await session.imagine("a cat")
+    assert [asked.path for asked in stub.asked] == ["/mj-relax/mj/submit/imagine"]
 
 
 # Uploads
