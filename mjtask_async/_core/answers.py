@@ -24,6 +24,7 @@ _UNKNOWN_TASK = ("task_no_found", "task_not_found", "关联任务不存在")
 _RELAY_TROUBLE, _UNKNOWN_PARENT = 5, 3
 _A_DAY = 86_400
 _CODE = re.compile(r"-?[0-9]{1,9}")
+_SEED = re.compile(r"[0-9]{1,19}")
 
 
 class Envelope:
@@ -158,9 +159,9 @@ def read_seed(answer: Answer, task_id: str) -> int:
     if unknown or (answer.body.strip() and _is_unknown(answer)):
         raise TaskNotFoundError(_not_found(task_id), task_id=task_id)
     check(answer)
-    seed = code_of(envelope.value.get("result"))
-    if envelope.code == 1 and isinstance(seed, int):
-        return seed
+    seed = str(envelope.value.get("result"))
+    if envelope.code == 1 and _SEED.fullmatch(seed):
+        return int(seed)
     if isinstance(envelope.code, int) and envelope.code not in {1, _RELAY_TROUBLE, -1}:
         raise RequestError(f"no seed of task {task_id}: {envelope.said}", **envelope.where)
     raise _foreign(answer)
