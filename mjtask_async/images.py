@@ -23,6 +23,7 @@ from ._core.media import HEAD, LARGEST_IMAGE, LARGEST_VIDEO, VIDEOS, is_whole, s
 from ._core.names import safe_name
 from ._transport import Stream, Transport, check_address
 from .errors import DownloadError, ImageExpiredError, MJTaskError
+from .grids import is_grid, quarters, require_pillow
 from .models import Task
 
 R = TypeVar("R")
@@ -40,8 +41,11 @@ async def download(
     *,
     overwrite: bool,
     idle: float,
+    split: bool = False,
 ) -> list[Path]:
     """Bring all links of ``source`` home; see `MJSession.download`."""
+    if split:
+        await to_thread.run_sync(require_pillow)
     links = [_checked(transport, link) for link in _links(source)]
     into = Path(dest)
     named = not os.fspath(dest).endswith(("/", os.sep)) and not await _on_disk(into.is_dir)
@@ -50,8 +54,9 @@ async def download(
     try:
         for number, link in enumerate(links, 1):
             name = _name(into if named else None, source, link, number if len(links) > 1 else 0)
-            target = _Target(folder, name, named=named, overwrite=overwrite)
-            paths.append(await _bring(transport, _addresses(transport, link), target, idle))
+            cut = split and is_grid(source)
+            target = _Target(folder, name, named=named, overwrite=overwrite, cut=cut)
+            paths += await _bring(transport, _addresses(transport, link), target, idle)
     except MJTaskError as error:
         raise error.with_traceback(None) from error.__cause__  # frames hold what servers echo
     return paths
@@ -103,11 +108,14 @@ def _addresses(transport: Transport, link: URL) -> list[URL]:
 class _Target:
     """Where one file goes; all its methods block."""
 
-    def __init__(self, folder: Path, name: str, *, named: bool, overwrite: bool) -> None:
+    def __init__(
+        self, folder: Path, name: str, *, named: bool, overwrite: bool, cut: bool = False
+    ) -> None:
         self._folder = folder
         self._name = name
         self._named = named
         self._overwrite = overwrite
+        self._cut = cut
         self._part = folder / f".{secrets.token_hex(8)}.part"
         self._file: BinaryIO | None = None
         self._tail = b""
@@ -115,7 +123,7 @@ class _Target:
     def begin(self, suffix: str) -> None:
         """Open the unfinished file, once its kind is known."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._final(suffix)
+        self._finals(suffix)
         self._file = self._part.open("xb")
 
     def append(self, block: bytes) -> None:
@@ -124,15 +132,26 @@ class _Target:
         self._file.write(block)
         self._tail = (self._tail + block[-HEAD:])[-HEAD:]
 
-    def finish(self, suffix: str) -> Path:
-        """Put the whole file in its place."""
+    def finish(self, suffix: str) -> list[Path]:
+        """Put the whole file, or what it is cut into, in its place."""
         assert self._file is not None  # noqa: S101 -- begin came first
         if not is_whole(suffix, self._tail):
             raise DownloadError("the picture was cut off; try again")
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        return self._part.replace(self._final(suffix))
+        finals = self._finals(suffix)
+        if len(finals) == 1:
+            return [self._part.replace(finals[0])]
+        pieces = quarters(self._part)
+        return [self._land(piece, final) for piece, final in zip(pieces, finals, strict=True)]
+
+    def _land(self, piece: bytes, final: Path) -> Path:
+        with self._part.open("wb") as file:  # the grid itself is not needed any more
+            file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        return self._part.replace(final)
 
     def discard(self) -> None:
         """Leave nothing unfinished behind."""
@@ -140,14 +159,23 @@ class _Target:
             self._file.close()
             self._part.unlink(missing_ok=True)
 
-    def _final(self, suffix: str) -> Path:
-        final = self._folder / (self._name if self._named else self._name + suffix)
+    def _finals(self, suffix: str) -> list[Path]:
+        """Name the files: one, or the four of a grid."""
+        if not self._cut or suffix in VIDEOS:
+            return [self._final(suffix)]
+        return [self._final(suffix, f"-{number}") for number in range(1, 5)]
+
+    def _final(self, suffix: str, end: str = "") -> Path:
+        name = Path(self._name if self._named else self._name + suffix)
+        final = self._folder / f"{name.stem}{end}{name.suffix}"
         if not self._overwrite and final.exists():
             raise DownloadError(f"{final} exists; give overwrite=True to replace it")
         return final
 
 
-async def _bring(transport: Transport, addresses: list[URL], target: _Target, idle: float) -> Path:
+async def _bring(
+    transport: Transport, addresses: list[URL], target: _Target, idle: float
+) -> list[Path]:
     """Try the addresses in turn; the last one's error counts."""
     for last, url in enumerate(addresses, 1 - len(addresses)):
         try:
@@ -158,7 +186,7 @@ async def _bring(transport: Transport, addresses: list[URL], target: _Target, id
     raise AssertionError(addresses)  # pragma: no cover -- the last address returns or raises
 
 
-async def _bring_from(transport: Transport, url: URL, target: _Target, idle: float) -> Path:
+async def _bring_from(transport: Transport, url: URL, target: _Target, idle: float) -> list[Path]:
     stream = await _follow(transport, url, idle)
     try:
         suffix = await _copy(transport, stream, target, transport.shown(url))

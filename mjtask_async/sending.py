@@ -73,7 +73,8 @@ class Sending(Reads[T], Generic[T]):
         else:
             result = judge(answer)
             if not isinstance(result, Submission):  # say why without the key it may echo
-                result = judge(self._transport.blotted(answer))
+                answer = self._transport.blotted(answer)  # its frame is seen with the error
+                result = judge(answer)
         self._uncertain += isinstance(result, SubmitUncertainError)
         return result
 

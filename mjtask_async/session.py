@@ -154,7 +154,12 @@ class MJSession(Submits[T], Generic[T]):
         )
 
     async def download(
-        self, task_or_url: Task | str, dest: str | os.PathLike[str], *, overwrite: bool = False
+        self,
+        task_or_url: Task | str,
+        dest: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        split: bool = False,
     ) -> list[Path]:
         """Bring a task's pictures or videos home.
 
@@ -167,6 +172,9 @@ class MJSession(Submits[T], Generic[T]):
             dest: A file's name; or a folder that exists (or ends in a slash), in which the
                 file is named after the task, with the suffix of its kind.
             overwrite: Whether a file that exists is replaced.
+            split: Whether a grid is cut into its four pictures, which get ``-1`` to ``-4``
+                behind their names; the grid itself is not kept. Upscaled pictures and videos
+                stay whole. Needs Pillow, which the extra ``cli`` brings.
 
         Returns:
             The files, in the order of the task's links.
@@ -175,9 +183,15 @@ class MJSession(Submits[T], Generic[T]):
             DownloadError: There is nothing to bring, it is no picture, or ``dest`` exists.
             ImageExpiredError: The link has expired; fetch the task again for a fresh one.
             TransportError: No answer, or it was cut off.
+            ConfigurationError: ``split`` needs Pillow.
         """
         return await images.download(
-            self._transport, task_or_url, dest, overwrite=overwrite, idle=self._timeouts.idle
+            self._transport,
+            task_or_url,
+            dest,
+            overwrite=overwrite,
+            idle=self._timeouts.idle,
+            split=split,
         )
 
     def _check_usable(self) -> None:
