@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from ..simulator import PROFILES
 from . import demo as _demo, serve, tasks
 from .exits import INTERRUPTED, MEANINGS, code_of, first_leaf, sentence
 from .screen import Screen, screen_for
+
+if TYPE_CHECKING:
+    from .._core.calls import Dimensions
 
 _EPILOG = "Exit codes:\n\n" + "\n".join(f"* {code}: {text}" for code, text in MEANINGS.items())
 
@@ -42,6 +45,10 @@ Profile = Annotated[
     str, typer.Option(help=f"The server to simulate: {', '.join(PROFILES)}.", callback=_known)
 ]
 Out = Annotated[Path | None, typer.Option(help="The folder for the pictures.")]
+Wait = Annotated[bool, typer.Option(help="Or print the new task's id and leave.")]
+Id = Annotated[str, typer.Argument(metavar="ID")]
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help="A file, a link or a data URL.")]
+Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Files, links or data URLs.")]
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def imagine(
     prompt: Annotated[str, typer.Argument()],
     *,
     out: Out = None,
-    wait: Annotated[bool, typer.Option(help="Or print the new task's id and leave.")] = True,
+    wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Submit a prompt, watch the task and, with --out, download the picture."""
@@ -97,7 +104,7 @@ def imagine(
 @app.command()
 def fetch(
     ctx: typer.Context,
-    task_id: Annotated[str, typer.Argument(metavar="ID")],
+    task_id: Id,
     *,
     as_json: Json = False,
 ) -> None:
@@ -119,13 +126,162 @@ def watch(
 @app.command()
 def download(
     ctx: typer.Context,
-    task_id: Annotated[str, typer.Argument(metavar="ID")],
+    task_id: Id,
     *,
     out: Annotated[Path, typer.Option(help="The folder for the pictures.")] = Path(),
+    split: Annotated[bool, typer.Option("--split", help="Cut a grid into four.")] = False,
     as_json: Json = False,
 ) -> None:
     """Download a finished task's picture."""
-    _run(ctx, partial(tasks.download, task_id=task_id, out=out), as_json=as_json)
+    _run(ctx, partial(tasks.download, task_id=task_id, out=out, split=split), as_json=as_json)
+
+
+@app.command()
+def blend(
+    ctx: typer.Context,
+    images: Images,
+    *,
+    dimensions: Annotated[str, typer.Option(help="PORTRAIT, SQUARE or LANDSCAPE.")] = "SQUARE",
+    out: Out = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Mix two to five pictures."""
+    given = list(map(tasks.picture, images))
+    shape = cast("Dimensions", dimensions)  # the session checks it
+    _submit(
+        ctx,
+        lambda session: session.blend(given, dimensions=shape),
+        "blend",
+        out=out,
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def describe(ctx: typer.Context, image: Image, *, wait: Wait = True, as_json: Json = False) -> None:
+    """Ask for words for a picture and print them."""
+    _submit(
+        ctx,
+        lambda session: session.describe(tasks.picture(image)),
+        image,
+        wait=wait,
+        as_json=as_json,
+        words=True,
+    )
+
+
+@app.command()
+def shorten(
+    ctx: typer.Context,
+    prompt: Annotated[str, typer.Argument()],
+    *,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Ask which words of a prompt matter and print them."""
+    _submit(
+        ctx, lambda session: session.shorten(prompt), prompt, wait=wait, as_json=as_json, words=True
+    )
+
+
+@app.command()
+def action(
+    ctx: typer.Context,
+    task_id: Id,
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="U1, 🔄 or a custom id.")],
+    *,
+    out: Out = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Press a button of a finished task."""
+    _submit(
+        ctx,
+        lambda session: session.action(task_id, label),
+        label,
+        out=out,
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def modal(
+    ctx: typer.Context,
+    task_id: Id,
+    *,
+    prompt: Annotated[str | None, typer.Option(help="The new prompt.")] = None,
+    mask: Annotated[str | None, typer.Option(help="A file: which region to redraw.")] = None,
+    out: Out = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Give a task what it waits for."""
+    region = None if mask is None else tasks.picture(mask)
+    _submit(
+        ctx,
+        lambda session: session.modal(task_id, prompt=prompt, mask=region),
+        prompt or task_id,
+        out=out,
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def swap(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The face.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="The picture that gets it.")],
+    *,
+    out: Out = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Put one picture's face on another."""
+    face, body = tasks.picture(source), tasks.picture(target)
+    _submit(
+        ctx,
+        lambda session: session.swap_face(face, body),
+        "swap",
+        out=out,
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def seed(ctx: typer.Context, task_id: Id, *, as_json: Json = False) -> None:
+    """Show the seed of a finished task's picture."""
+    _run(ctx, partial(tasks.seed, task_id=task_id), as_json=as_json)
+
+
+@app.command()
+def upload(ctx: typer.Context, images: Images, *, as_json: Json = False) -> None:
+    """Upload pictures and print their links."""
+    _run(ctx, partial(tasks.upload, images=images), as_json=as_json)
+
+
+@app.command()
+def cancel(ctx: typer.Context, task_id: Id, *, as_json: Json = False) -> None:
+    """Ask the server to end a task."""
+    _run(ctx, partial(tasks.cancel, task_id=task_id), as_json=as_json)
+
+
+def _submit(
+    ctx: typer.Context,
+    call: tasks.Submit,
+    title: str,
+    *,
+    out: Path | None = None,
+    wait: bool,
+    as_json: bool,
+    words: bool = False,
+) -> None:
+    command = partial(tasks.submit, call=call, title=title, out=out, wait=wait, words=words)
+    _run(ctx, command, as_json=as_json)
 
 
 def main(args: Sequence[str] | None = None, *, surroundings: Surroundings | None = None) -> int:

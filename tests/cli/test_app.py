@@ -19,7 +19,10 @@ from mjtask_async.simulator import Simulator
 
 from .conftest import CommandLine
 
-COMMANDS = ("demo", "simulate", "imagine", "fetch", "watch", "download")
+COMMANDS = (
+    *("demo", "simulate", "imagine", "fetch", "watch", "download", "blend", "describe"),
+    *("shorten", "action", "modal", "swap", "seed", "upload", "cancel"),
+)
 
 
 def ending_with(error: BaseException) -> Surroundings:
@@ -109,7 +112,7 @@ def test_another_missing_module_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> Non
         entry()
 
 
-def test_the_app_is_a_typer_app_of_six_commands() -> None:
+def test_the_app_is_a_typer_app_of_these_commands() -> None:
     assert isinstance(app, typer.Typer)
     assert len(app.registered_commands) == len(COMMANDS)
 
