@@ -283,5 +283,5 @@ def unsupported(answer: Answer) -> UnsupportedError:
     """Make the error of an endpoint that a server does not have: which, and what to use."""
     instead = instead_of(answer.endpoint) or "use another server for it"
     path = answer.endpoint.partition("/mj/")[2] or answer.endpoint
-    message = f"this server has no {path}: {instead}; or check base_url"
+    message = f"this server has no such endpoint, {path}: {instead}; or check base_url"
     return UnsupportedError(message, **answer.where)
