@@ -25,7 +25,6 @@ autodoc_preserve_defaults = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!mjtask_async)[\w.]+\.\w+"),  # other projects' names: checking needs the network
     ("py:(class|obj)", r"T|R|(.+\.)?[TR]"),  # type variables
-    ("py:obj", "modal"),  # not built yet
     ("py:class", r"mjtask_async\.simulator\.exchange\.Answer"),  # inner
 ]
 
