@@ -50,7 +50,7 @@ class Submits(Sending[T], Generic[T]):
     - `ConfigurationError`: an argument is out of its range; nothing was sent.
 
     Cancelled once its first byte is out, a submit may have been accepted: a WARNING record
-    and `statistics` then keep its ``state``.
+    and `MJSession.statistics` then keep its ``state``.
     """
 
     async def imagine(
