@@ -82,8 +82,8 @@ class _AboutRequestError(MJTaskError):
 
     @property
     def where(self) -> dict[str, Any]:
-        """The fields above, to make another error about the same request."""
-        names = ("status", "endpoint", "request_id", "retry_after", "code", "description")
+        """The first four fields, to make another error about the same request."""
+        names = ("status", "endpoint", "request_id", "retry_after")
         return {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:

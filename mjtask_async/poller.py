@@ -254,7 +254,8 @@ class Poller(Generic[T]):
 
     def _refuse(self, ask: Ask, error: AuthenticationError) -> None:
         for inbox, tasks in self.consumers.holders(ask.ids).items():
-            own = AuthenticationError(str(error.args[0]), **error.where)
+            said = {"code": error.code, "description": error.description}
+            own = AuthenticationError(str(error.args[0]), **error.where, **said)
             own.ids = tuple(tasks)
             own.tasks = {key: task for key, task in tasks.items() if task is not None}
             own.__cause__ = error

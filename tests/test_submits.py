@@ -394,7 +394,7 @@ async def test_cancelled_after_its_first_byte_a_submit_is_recorded(
         await until(lambda: server.open == 0)
     records = [each for each in caplog.records if each.levelno >= logging.INFO]
     assert [(each.name, each.levelname) for each in records] == [
-        ("mjtask_async.submits", "WARNING")
+        ("mjtask_async.sending", "WARNING")
     ]
     assert "state mine" in records[0].getMessage()
 

@@ -78,7 +78,7 @@ def uncertain(words: str, *, state: str, sent_at: float, **where: Any) -> Submit
     """Make the error of a submit that may have been accepted."""
     return SubmitUncertainError(
         f"the submit may have been accepted and charged: {words}; it was not sent again. "
-        f"Look for a task with state {state!r} (session.reconcile) before you do",
+        f"Look for a task with state {state!r} before you do: reconcile() does where it can",
         state=state,
         sent_at=sent_at,
         **where,

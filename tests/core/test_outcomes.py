@@ -71,7 +71,8 @@ def test_a_timeout_without_a_limit_has_an_empty_one() -> None:
             "上游任务超时（超过1小时）",
             "https://x/1",
             (
-                "task 7 failed: 上游任务超时（超过1小时）; "
+                "task 7 failed: 上游任务超时（超过1小时） "
+                "[a relay gives up on every task after an hour, finished or not]; "
                 "a picture exists all the same: see task.image_url"
             ),
         ),

@@ -153,7 +153,8 @@ def understood(sample: Sample) -> Submission | Task | list[Task] | MJTaskError:
             return read_tasks(sample.answer, decoder())
     except MJTaskError as error:
         return error
-    return outcome(sample.answer, state="st", sent_at=0.0)
+    wants_links = path.endswith("/upload-discord-images")
+    return outcome(sample.answer, state="st", sent_at=0.0, wants_links=wants_links)
 
 
 def summary(found: Submission | Task | list[Task] | MJTaskError) -> str:

@@ -76,8 +76,11 @@ def test_three_codes_accept(code: int | str, status: int) -> None:
 )
 def test_a_result_is_ids_or_links(result: object, ids: tuple[str], urls: tuple[str]) -> None:
     """Contract 2.3: a str, several joined by commas, or an array of links."""
-    found = accepted(OK | {"result": result})
+    wants_links = bool(urls)
+    made = answer(OK | {"result": result}, 200)
+    found = outcome(made, state="s", sent_at=0.0, wants_links=wants_links)
 
+    assert isinstance(found, Submission)
     assert (found.task_ids, found.urls) == (ids, urls)
     assert found.task_id == next(iter(ids), None)
 
@@ -300,7 +303,8 @@ def test_a_refusal_carries_the_server_s_words() -> None:
     assert isinstance(found, QueueFullError)
     assert (found.code, found.description, found.request_id) == (23, "队列已满", "r")
     assert str(found) == (
-        "the server refused the submit: 队列已满 (POST /mj/submit/imagine: HTTP 200, request r)"
+        "the server refused the submit: 队列已满 [the server's queue is full: try later] "
+        "(POST /mj/submit/imagine: HTTP 200, request r)"
     )
 
 
@@ -411,9 +415,7 @@ def by_the_rules(status: int, body: bytes) -> str:
     )
     kind = (error if has_error else value).get("type")
     result = value.get("result")
-    usable = (type(result) is int or (isinstance(result, str) and result.strip(", ") != "")) or (
-        isinstance(result, list) and any("://" in str(link) for link in result)
-    )
+    usable = type(result) is int or (isinstance(result, str) and result.strip(", ") != "")
     rows = [
         ("accepted", status < 300 and code in {1, 21, 22} and usable),
         ("uncertain", any(words.encode() in body for words in MAY_RUN)),

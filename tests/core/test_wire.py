@@ -2,7 +2,6 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, strategies as st
 from multidict import CIMultiDict
@@ -201,67 +200,6 @@ def test_a_list_call_sends_ids_as_strings() -> None:
     request = wire.list_by_condition(["1", "2"])
 
     assert request == Request("POST", "task/list-by-condition", b'{"ids":["1","2"]}', 64 * 2**20)
-
-
-def sent(request: Request) -> Any:
-    assert request.body is not None
-    return msgspec.json.decode(request.body)
-
-
-def test_an_imagine_sends_what_is_given_only() -> None:
-    request = wire.imagine("a cat", state="st-1")
-
-    assert (request.method, request.path) == ("POST", "submit/imagine")
-    assert sent(request) == {"prompt": "a cat", "state": "st-1"}
-
-
-def test_an_imagine_sends_all_its_fields() -> None:
-    request = wire.imagine(
-        " a cat ",
-        images=iter(["data:x", "https://y"]),
-        bot="NIJI_JOURNEY",
-        account_filter={"modes": ["FAST"]},
-        state="s",
-        notify_hook="https://h",
-    )
-
-    assert sent(request) == {
-        "prompt": " a cat ",
-        "base64Array": ["data:x", "https://y"],
-        "botType": "NIJI_JOURNEY",
-        "accountFilter": {"modes": ["FAST"]},
-        "state": "s",
-        "notifyHook": "https://h",
-    }
-
-
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"prompt": ""}, "prompt is empty"),
-        ({"prompt": " \n"}, "prompt is empty"),
-        ({"prompt": None}, "prompt is empty"),
-        ({"bot": "niji"}, "bot is 'niji'; use one of MID_JOURNEY, NIJI_JOURNEY, or None"),
-        ({"state": ""}, "state is a str of 1 to 255 characters"),
-        ({"state": "x" * 256}, "state is a str of 1 to 255 characters"),
-        ({"state": 5}, "state is a str"),
-        ({"prompt": "a\ud800"}, "a field of submit/imagine is no JSON"),
-        ({"account_filter": {"a": object()}}, "a field of submit/imagine is no JSON"),
-        ({"account_filter": {(1, 2): 1}}, "a field of submit/imagine is no JSON"),
-    ],
-)
-def test_an_imagine_checks_its_fields(fields: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigurationError, match=words):
-        wire.imagine(**{"prompt": "a", "state": "s"} | fields)
-
-
-def test_the_longest_state_is_fine() -> None:
-    assert wire.clean_state("x" * 255) == "x" * 255
-
-
-def test_both_bots_are_known() -> None:
-    for bot in ("MID_JOURNEY", "NIJI_JOURNEY"):
-        assert sent(wire.imagine("a", bot=bot, state="s"))["botType"] == bot
 
 
 # Answers
