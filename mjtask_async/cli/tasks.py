@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import TaskError
+from ..errors import NeedsInputError, TaskError
 from ..models import ImageInput, Submission, Task, TaskUpdate, UpdateKind
 from ..session import MJSession
 from ..stream import TaskStream
@@ -31,7 +31,10 @@ async def submit(
     async with MJSession() as session:
         submission = await call(session)
         if not wait or submission.needs_modal:
-            screen.result(_answer(submission), submission)
+            screen.result(" ".join(submission.task_ids), submission)
+        if submission.needs_modal:
+            raise _needs_input(submission.task_ids[0])
+        if not wait:
             return
         for task_id in submission.task_ids:
             screen.say(f"submitted as {task_id}")
@@ -85,9 +88,9 @@ def written(task: Task) -> str:
     return "\n".join(clean(line) for line in lines)
 
 
-def _answer(submission: Submission) -> str:
-    ids = " ".join(submission.task_ids)
-    return f"{ids} waits for more: mjtask modal {ids}" if submission.needs_modal else ids
+def _needs_input(task_id: str) -> NeedsInputError:
+    message = f"task {task_id} waits for a second request: mjtask modal {task_id}"
+    return NeedsInputError(message, task_id=task_id)
 
 
 async def fetch(screen: Screen, task_id: str) -> None:
@@ -115,12 +118,20 @@ async def download(screen: Screen, task_id: str, *, out: Path, split: bool = Fal
     screen.result("\n".join(map(str, paths)), {"task_id": task_id, "files": list(map(str, paths))})
 
 
-async def follow(screen: Screen, stream: TaskStream[Task]) -> list[TaskUpdate[Task]]:
-    """Show all updates of a stream and return the final ones."""
+async def follow(
+    screen: Screen, stream: TaskStream[Task], *, asks: bool = False
+) -> list[TaskUpdate[Task]]:
+    """Show all updates of a stream and return the final ones.
+
+    Raises:
+        NeedsInputError: With ``asks``, when a task waits for a second request.
+    """
     ends: list[TaskUpdate[Task]] = []
     async with stream:
         async for update in stream:
             screen.show(update)
+            if asks and update.kind is UpdateKind.NEEDS_INPUT:
+                raise _needs_input(update.task_id)
             if update.is_final:
                 ends.append(update)
     return ends
@@ -137,7 +148,7 @@ def require_success(ends: list[TaskUpdate[Any]]) -> None:
 
 async def _watched(screen: Screen, session: MJSession[Task], submission: Submission) -> list[Task]:
     async with TaskWatcher(session) as watcher:
-        ends = await follow(screen, watcher.watch(submission))
+        ends = await follow(screen, watcher.watch(submission), asks=not submission.answers_modal)
     require_success(ends)
     return [end.task for end in ends if end.task is not None]  # success is seen in a sighting
 

@@ -115,10 +115,20 @@ def test_what_waits_for_more_says_so(mjtask: CommandLine, stub: Serve) -> None:
     stub(accepted("7", description="Waiting for window confirm"))
 
     said = mjtask("action", ID, "MJ::CustomZoom::job")
-    data = json.loads(mjtask("action", ID, "MJ::CustomZoom::job", "--json").out)
+    data = json.loads(mjtask("action", ID, "MJ::CustomZoom::job", "--json", "--no-wait").out)
 
-    assert said == (0, "7 waits for more: mjtask modal 7\n", "")
+    text = "mjtask: task 7 waits for a second request: mjtask modal 7\n"
+    assert said == (7, "7\n", text)
     assert data["needs_modal"] is True
+
+
+def test_what_waits_for_more_later_says_so_then(mjtask: CommandLine, stub: Serve) -> None:
+    stub(ending(row(ID, status="MODAL")))
+
+    said = mjtask("action", ID, "MJ::JOB::reroll::0::job::SOLO")
+
+    assert said.code == 7
+    assert said.err.endswith(f"mjtask modal {ID}\n")
 
 
 def test_a_modal_is_watched_although_its_row_says_modal(mjtask: CommandLine, stub: Serve) -> None:
