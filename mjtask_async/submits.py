@@ -235,7 +235,8 @@ class Submits(Sending[T], Generic[T]):
         data = None if mask is None else await read_image(mask, "mask")
         request = calls.modal(common, task_id, prompt, data)
         submission = await self._submit(request, common.state, timeout)
-        return replace(submission, answers_modal=True)
+        asks_again = submission.code == 21  # the rest may be the first question's echo
+        return replace(submission, answers_modal=True, needs_modal=asks_again)
 
     async def swap_face(
         self,

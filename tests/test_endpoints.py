@@ -258,6 +258,13 @@ async def test_waiting_through_the_duplicate_rows_of_a_relay() -> None:
     assert task.action == "MODAL"
 
 
+@pytest.mark.parametrize(("code", "asks_again"), [(1, False), (21, True)])
+async def test_a_modal_asks_again_by_its_code_only(code: int, asks_again: bool) -> None:  # noqa: FBT001
+    async with stubbed(accepted(ID, code, properties={"remix": True})) as (_, session):
+        submission = await session.modal(ID, prompt="x")
+    assert (submission.answers_modal, submission.needs_modal) == (True, asks_again)
+
+
 async def test_a_modals_submission_ends_the_question_for_who_watches_already() -> None:
     asks, done = row(ID, status="MODAL"), row(ID)
     shown = [asks]
