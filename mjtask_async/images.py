@@ -32,6 +32,10 @@ _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _GONE = frozenset((403, 404, 410))
 _HERE = frozenset(("localhost", "127.0.0.1", "::1"))
 _BLOCK = 2**20
+_RELAYED = "/mj/image/"
+_NO_PICTURE_YET = 500
+_LATE, _LATE_TRIES = 5.0, 13
+"""Seconds between two tries, and how many: a relay's row may be 45 s old, and a little more."""
 
 
 async def download(
@@ -98,7 +102,7 @@ def _checked(transport: Transport, link: str, base: URL | None = None) -> URL:
 
 def _addresses(transport: Transport, link: URL) -> list[URL]:
     """List where to ask: a relay that does not know its own address says localhost."""
-    _, relayed, task_id = link.path.rpartition("/mj/image/")
+    _, relayed, task_id = link.path.rpartition(_RELAYED)
     if link.host not in _HERE or link.origin() == transport.origin or not relayed:
         return [link]
     own = URL(f"{transport.root}image/{quote(task_id, safe='')}", encoded=True)
@@ -179,11 +183,23 @@ async def _bring(
     """Try the addresses in turn; the last one's error counts."""
     for last, url in enumerate(addresses, 1 - len(addresses)):
         try:
-            return await _bring_from(transport, url, target, idle)
+            return await _patiently(transport, url, target, idle)
         except MJTaskError:
             if last == 0:
                 raise
     raise AssertionError(addresses)  # pragma: no cover -- the last address returns or raises
+
+
+async def _patiently(transport: Transport, url: URL, target: _Target, idle: float) -> list[Path]:
+    """Ask a relay for a while: after a modal it serves the older of two rows, a refresh late (Q7)."""
+    for left in range(_LATE_TRIES if _RELAYED in url.path else 1, 0, -1):
+        try:
+            return await _bring_from(transport, url, target, idle)
+        except DownloadError as error:
+            if error.status != _NO_PICTURE_YET or left == 1:
+                raise
+        await anyio.sleep(_LATE)
+    raise AssertionError(url)  # pragma: no cover -- the last try returns or raises
 
 
 async def _bring_from(transport: Transport, url: URL, target: _Target, idle: float) -> list[Path]:

@@ -165,7 +165,8 @@ class MJSession(Submits[T], Generic[T]):
 
         Each file is written under another name, checked, and then renamed; cancelled or
         failed, nothing is left of it. A relay that does not know its own address links to
-        ``localhost``; then ``/mj/image/{id}`` of this server is asked.
+        ``localhost``; then ``/mj/image/{id}`` of this server is asked. One that has no picture
+        there yet, as after a modal, is asked for up to a minute.
 
         Args:
             task_or_url: A task with pictures, or a link.

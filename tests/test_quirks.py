@@ -108,6 +108,19 @@ async def test_q7_of_duplicate_rows_the_most_advanced_counts() -> None:
             assert (await watcher.wait(ID)).action == "MODAL"
 
 
+async def test_q7_a_relay_has_the_picture_of_a_modal_a_refresh_late(tmp_path: Path) -> None:
+    late = says({"error": "http_get_image_failed"}, 500)
+    async with stubbed(late, late, late, Reply(200, WHOLE_PNG)) as (stub, session):
+        task = Task(id=ID, image_url=f"{stub.base_url}/mj/image/{ID}")
+        await session.download(task, tmp_path / "a.png")
+    async with stubbed(late) as (stub, session):
+        for path, tries in ((f"/mj/image/{ID}", 13), ("/a.png", 1)):
+            stub.asked.clear()
+            with pytest.raises(DownloadError, match="HTTP 500"):
+                await session.download(f"{stub.base_url}{path}", tmp_path / "b.png")
+            assert len(stub.asked) == tries
+
+
 async def test_q8_rows_without_an_id_are_nobodys_and_are_never_asked_for() -> None:
     async with stubbed(says([row(""), row(ID), row("")])) as (stub, session):
         assert [task.id for task in await session.list_by_condition([ID])] == [ID]
