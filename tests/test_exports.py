@@ -30,7 +30,7 @@ def test_all_is_sorted_and_says_each_name_once() -> None:
 def test_each_name_can_be_imported_and_is_the_same_each_time(name: str) -> None:
     value = getattr(mjtask_async, name)
     assert getattr(mjtask_async, name) is value
-    if name not in MODULES:
+    if name not in MODULES and name != "ImageInput":  # an alias has no home and no docstring
         assert value.__module__.startswith("mjtask_async.")
         assert value.__doc__
 

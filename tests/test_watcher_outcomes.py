@@ -388,9 +388,8 @@ async def test_entering_and_leaving_may_happen_in_different_tasks() -> None:
 
 
 def test_another_event_loop_is_refused_in_words() -> None:
-    async def enter(session: MJSession, watcher: TaskWatcher) -> None:
-        async with session, watcher:
-            pass
+    async def enter(session: MJSession) -> None:
+        await session.__aenter__()
 
     async def watch(watcher: TaskWatcher) -> None:
         watcher.watch("1")
@@ -406,7 +405,7 @@ def test_another_event_loop_is_refused_in_words() -> None:
     with pytest.raises(ConfigurationError, match="event loop"):
         asyncio.run(watch(watcher))
     with pytest.raises(ConfigurationError, match="event loop"):
-        asyncio.run(enter(session, watcher))
+        asyncio.run(enter(session))
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class Auth:
     def __init__(self, api_key: str | None, scheme: str) -> None:
         if scheme not in SCHEMES:
             raise ConfigurationError(f"auth is {scheme!r}; use one of {', '.join(SCHEMES)}")
-        self._key = Secret(api_key.strip()) if api_key else None
+        self._key = Secret(api_key.strip()) if api_key and api_key.strip() else None
         if self._key is not None and not (self._key.isascii() and self._key.isprintable()):
             raise ConfigurationError("api_key holds a line break or a character no header takes")
         self.undecided: bool = scheme == "auto" and self._key is not None
