@@ -274,8 +274,7 @@ class Transport:
                     self.answering.discard(response)
         status, spent = response.status, time.perf_counter() - started
         _log.debug("%s: %d, %d bytes, %.3f s", request.endpoint, status, len(content), spent)
-        answer = Answer(status, response.headers, content, request.endpoint, time.time())
-        return answer if status == 200 else self.blotted(answer)
+        return Answer(status, response.headers, content, request.endpoint, time.time())
 
     def _headers(self, request: Request, scheme: str) -> dict[str, str]:
         headers = {"Accept": "application/json", **self._auth.headers(scheme)}
