@@ -245,6 +245,7 @@ async def test_what_is_too_large_ends_at_the_limit_and_leaves_nothing(tmp_path: 
     async with asking(bomb) as (server, session):
         with pytest.raises(DownloadError, match="larger than 104857600 bytes"):
             await session.download(f"{server.base_url}/x.jpg", tmp_path)
+        await until(lambda: server.open == 0)
     assert names(tmp_path) == []
 
 
@@ -414,6 +415,13 @@ async def test_where_both_addresses_fail_the_last_error_counts(tmp_path: Path) -
     async with Server(reply(500)) as other, asking(reply(404)) as (_, session):
         with pytest.raises(DownloadError, match="HTTP 404"):
             await session.download(f"{other.base_url}/mj/image/7", tmp_path)
+
+
+async def test_a_relay_is_asked_once_by_its_own_link(tmp_path: Path) -> None:
+    async with asking(reply(410)) as (server, session):
+        with pytest.raises(ImageExpiredError):
+            await session.download(f"{server.base_url}/mj/image/7", tmp_path)
+        assert len(server.requests) == 1
 
 
 async def test_other_localhost_links_are_no_relays(tmp_path: Path) -> None:

@@ -196,7 +196,8 @@ async def test_a_borrowed_session_must_have_no_auth() -> None:
 
 
 async def test_a_borrowed_session_stays_open_and_its_defaults_do_not_matter() -> None:
-    answers = reply(302, headers={"Location": "/else"}), reply(500, "x"), reply(200, task())
+    unknown = reply(400, {"code": 4, "description": "task_no_found ", "type": "upstream_error"})
+    answers = reply(302, headers={"Location": "/else"}), unknown, reply(500), reply(200, task())
     async with (
         aiohttp.ClientSession(
             raise_for_status=True,
@@ -208,9 +209,11 @@ async def test_a_borrowed_session_stays_open_and_its_defaults_do_not_matter() ->
         async with MJSession(server.base_url, KEY, http=http) as session:
             with pytest.raises(ProtocolError, match="redirected to /else"):
                 await session.fetch("1")
+            with pytest.raises(TaskNotFoundError):
+                await session.fetch("1")
             assert (await session.fetch("1")).id == "1"
         assert not http.closed
-    assert [got.headers["accept"] for got in server.requests] == ["application/json"] * 3
+    assert [got.headers["accept"] for got in server.requests] == ["application/json"] * 4
     assert server.connections == 1
 
 
