@@ -21,7 +21,6 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpProcessingError
 from aiohttp.payload import Payload
-from msgspec.structs import replace
 from yarl import URL
 
 from ._core.auth import Auth
@@ -30,6 +29,7 @@ from ._core.wire import Answer, Request
 from .errors import ClosedError, ConfigurationError, MJTaskError, ProtocolError, TransportError
 
 R = TypeVar("R")
+E = TypeVar("E", bound=MJTaskError)
 _log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
 _SAID: tuple[tuple[type[BaseException], str], ...] = (
@@ -44,6 +44,8 @@ _SAID: tuple[tuple[type[BaseException], str], ...] = (
 )
 _FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 _ON_THE_WAY = (aiohttp.ClientError, HttpProcessingError, OSError, asyncio.CancelledError)
+_CALLERS = frozenset(("endpoint", "state", "task_id", "sent_at"))
+"""What an error says back to the caller as he gave it, and as he needs it."""
 _RESET = frozenset((errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED))
 
 
@@ -177,24 +179,21 @@ class Transport:
         answer = await self.send(request, timeout=timeout)
         try:
             return understand(answer)
-        except MJTaskError:
-            blotted = self.blotted(answer)
-            if blotted is answer:
-                raise
-        answer = blotted  # this frame is seen with the error
-        return understand(answer)
+        except MJTaskError as error:
+            del answer  # this frame is seen with the error
+            raise self.hide(error) from error.__cause__
 
-    def blotted(self, answer: Answer) -> Answer:
-        """Take the key out of an answer whose words will be shown."""
-        body = self._auth.redact(answer.body)
-        headers = {name.lower(): self.shown(value) for name, value in answer.headers.items()}
-        if body == answer.body and list(headers.values()) == list(answer.headers.values()):
-            return answer
-        return replace(answer, body=body, headers=headers)
+    def hide(self, error: E) -> E:
+        """Take the key out of an error's words, and the answer out of its frames.
+
+        What an answer means is decided before: a key can be a word that means something.
+        """
+        self._clean(error)
+        return error
 
     def shown(self, text: object) -> str:
         """Write something that may hold the key without it."""
-        return self._auth.redact(str(text).encode(errors="replace")).decode()
+        return self._auth.redact(str(text).encode(errors="replace").decode())
 
     def check_usable(self) -> None:
         """Check that the session is open and this is its event loop.
@@ -237,7 +236,7 @@ class Transport:
         raise _kind(error)(f"{words}: {detail}" if detail else words, endpoint=endpoint) from error
 
     def _clean(self, error: BaseException) -> None:
-        """Take frames, and words with the key, from a foreign error and all behind it."""
+        """Take frames, and the key in words, from an error and all behind it."""
         chain = [error]
         for each in chain:
             behind = (each.__cause__, each.__context__)
@@ -245,9 +244,12 @@ class Transport:
             each.__traceback__ = None
             each.args = tuple(self._cleaned(value) for value in each.args)
             for name, value in vars(each).items():
-                setattr(each, name, self._cleaned(value))
+                if name not in _CALLERS:
+                    setattr(each, name, self._cleaned(value))
 
     def _cleaned(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._auth.redact(value)
         if self.shown(repr(value)) == repr(value):
             return value
         if isinstance(value, aiohttp.RequestInfo):  # its error writes the address

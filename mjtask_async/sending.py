@@ -9,7 +9,6 @@ import logging
 import random
 import secrets
 import time
-from functools import partial
 from typing import Generic
 
 from ._core import submit, wire
@@ -43,6 +42,7 @@ class Sending(Reads[T], Generic[T]):
             if isinstance(result, Submission):
                 return result
             delay = submit_delay(result, attempt, random.random())  # noqa: S311 -- jitter
+            self._transport.hide(result)  # after all decisions: a key may be one of their words
             if delay is None or attempt >= self._attempts:
                 raise result
             attempt += 1
@@ -53,7 +53,6 @@ class Sending(Reads[T], Generic[T]):
         self, request: wire.Request, state: str, timeout: float, *, wants_links: bool
     ) -> Submission | MJTaskError:
         mark, sent_at = Mark(), time.time()
-        judge = partial(submit.outcome, state=state, sent_at=sent_at, wants_links=wants_links)
         result: Submission | MJTaskError
         self._submits += 1
         try:
@@ -71,10 +70,7 @@ class Sending(Reads[T], Generic[T]):
             )
             result.__cause__ = error
         else:
-            result = judge(answer)
-            if not isinstance(result, Submission):  # say why without the key it may echo
-                answer = self._transport.blotted(answer)  # its frame is seen with the error
-                result = judge(answer)
+            result = submit.outcome(answer, state=state, sent_at=sent_at, wants_links=wants_links)
         self._uncertain += isinstance(result, SubmitUncertainError)
         return result
 

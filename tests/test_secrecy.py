@@ -12,9 +12,20 @@ from typing import Any
 import aiohttp
 import pytest
 
-from mjtask_async import ClosedError, MJSession, MJTaskError, TaskWatcher, Timeouts
+from mjtask_async import (
+    BannedPromptError,
+    ClosedError,
+    MJSession,
+    MJTaskError,
+    QuotaError,
+    SubmitUncertainError,
+    TaskNotFoundError,
+    TaskWatcher,
+    Timeouts,
+    UnsupportedError,
+)
 
-from .support_server import KEY, Got, Server, closed_port, never, reply
+from .support_server import ACCEPTED, KEY, Got, Server, closed_port, never, reply
 from .support_session import asking, until
 
 CALLS: dict[str, Callable[[MJSession], Awaitable[object]]] = {
@@ -109,6 +120,10 @@ ECHOES = [
     reply(200, {"code": 4, "description": f"bad key {KEY}"}),
     reply(200, {"code": 9, "description": "x" * 190 + KEY}),
     reply(200, "x" * 190 + KEY),
+    reply(200, "x" * 178 + KEY),
+    reply(418, "x" * 95 + KEY),
+    reply(400, b"\xff" + KEY.encode()),
+    reply(200, '[{"id": "1"}, ' + KEY),
     reply(400, {"code": 4, "description": f"bad key {KEY}"}),
     reply(401, f"invalid token {KEY}"),
     reply(403, {"error": {"message": f"{KEY} is banned", "code": KEY}}),
@@ -136,6 +151,52 @@ ECHOES = [
 async def test_a_server_that_echoes_the_key_does_not_spread_it(number: int, call: str) -> None:
     async with Server(ECHOES[number]) as server:
         await check(server, call)
+
+
+# What a key that is a word of an answer must not change: whether it was refused, say.
+UNKNOWN = {"code": 4, "description": "task_no_found ", "type": "upstream_error"}
+CHARGED = {"code": 4, "description": "insert_midjourney_task_failed", "type": "upstream_error"}
+OVERLOADED = {"error": {"message": "busy", "code": "system_cpu_overloaded"}}
+MEANINGS: list[tuple[str, str, bytes, type[MJTaskError]]] = [
+    ("midjourney", "imagine", reply(400, CHARGED), SubmitUncertainError),
+    ("insert_midjourney_task_failed", "imagine", reply(400, CHARGED), SubmitUncertainError),
+    ("k", "fetch", reply(400, UNKNOWN), TaskNotFoundError),
+    ("quota", "imagine", reply(400, {"code": 4, "description": "quota_exhausted"}), QuotaError),
+    ("code", "imagine", reply(200, {"code": 24, "description": "x"}), BannedPromptError),
+    ("1", "imagine", reply(200, {"code": 21, "description": "x"}), SubmitUncertainError),
+    ("html", "fetch", reply(200, "<!doctype html><html></html>"), UnsupportedError),
+]
+
+
+@pytest.mark.parametrize(("key", "call", "answer", "kind"), MEANINGS)
+async def test_a_key_that_is_a_word_of_an_answer_does_not_change_what_it_means(
+    key: str, call: str, answer: bytes, kind: type[MJTaskError]
+) -> None:
+    async with Server(answer) as server, MJSession(server.base_url, key, attempts=1) as session:
+        with pytest.raises(kind) as caught:
+            await CALLS[call](session)
+    assert type(caught.value) is kind
+    assert key not in str(caught.value.args[0])
+    assert key not in getattr(caught.value, "description", "")
+
+
+async def test_a_key_that_is_a_word_of_an_answer_does_not_change_whether_it_is_sent_again() -> None:
+    answers = reply(503, OVERLOADED), ACCEPTED
+    async with Server(*answers) as server, MJSession(server.base_url, "system") as session:
+        assert (await session.imagine("a cat")).task_id == "77"
+
+
+async def test_what_the_caller_gave_comes_back_whole() -> None:
+    async with (
+        Server(reply(500, "mine"), reply(400, UNKNOWN)) as server,
+        MJSession(server.base_url, "mine") as session,
+    ):
+        with pytest.raises(SubmitUncertainError) as uncertain:
+            await session.imagine("a cat", state="mine-1")
+        with pytest.raises(TaskNotFoundError) as unknown:
+            await session.fetch("mine-2")
+    assert (uncertain.value.state, unknown.value.task_id) == ("mine-1", "mine-2")
+    assert uncertain.value.description == "***"
 
 
 @pytest.mark.parametrize("answer", ECHOES)

@@ -4,6 +4,7 @@ A server that understands only ``mj-api-secret`` answers 401 to a bearer, and tr
 compares an ``Authorization`` verbatim even where a right secret stands beside it.
 """
 
+from os.path import commonprefix
 from typing import Literal
 
 from ..errors import ConfigurationError
@@ -55,6 +56,12 @@ class Auth:
         if self.undecided:
             self.scheme, self.undecided = scheme, False
 
-    def redact(self, text: bytes) -> bytes:
-        """Blot the key out of words that echo it."""
-        return text.replace(self._key.encode(), b"***") if self._key else text
+    def redact(self, text: str) -> str:
+        """Blot the key, and a beginning of it that a cut has left, out of words that echo it."""
+        if not self._key:
+            return text
+        length = min(8, max(4, len(self._key) // 4))
+        head, tail = self._key[:length], self._key[length:]
+        first, *others = text.split(head)
+        left = (len(commonprefix((each, tail))) for each in others)  # noqa: RUF071 -- of letters
+        return first + "".join("***" + each[n:] for n, each in zip(left, others, strict=True))

@@ -49,7 +49,7 @@ def test_without_a_key_nothing_goes_along(key: str | None, scheme: str) -> None:
     auth = Auth(key, scheme)
 
     assert [auth.headers(each) for each in SCHEMES] == [{}] * 4
-    assert auth.redact(b"anything") == b"anything"
+    assert auth.redact("anything") == "anything"
 
 
 @pytest.mark.parametrize("key", [None, ""])
@@ -85,5 +85,17 @@ def test_the_repr_says_what_is_known() -> None:
     assert repr(Auth(KEY, "secret")) == "<Auth secret>"
 
 
-def test_words_that_echo_the_key_are_blotted() -> None:
-    assert Auth(KEY, "bearer").redact(f"bad {KEY}, {KEY}".encode()) == b"bad ***, ***"
+@pytest.mark.parametrize(
+    ("key", "words", "shown"),
+    [
+        (KEY, f"bad {KEY}, {KEY}", "bad ***, ***"),
+        (KEY, f"bad {KEY}{KEY}.", "bad ******."),
+        (KEY, f"bad {KEY[:-1]}", "bad ***"),
+        (KEY, f"bad {KEY[:4]}... and {KEY[:3]}", "bad ***... and sk-"),
+        ("k", "a key", "a ***ey"),
+    ],
+)
+def test_words_that_echo_the_key_or_its_beginning_are_blotted(
+    key: str, words: str, shown: str
+) -> None:
+    assert Auth(key, "bearer").redact(words) == shown
