@@ -11,21 +11,23 @@ import asyncio
 import contextvars
 import random
 import time
+from collections import Counter
 from collections.abc import Coroutine
+from copy import copy
 from typing import Any, Generic, cast
 
+from ._core.outcomes import outage_of, refusal_of, unexpected
 from ._core.retry import poll_delay
 from ._core.rows import Rows
 from ._core.schedule import Ask, Schedule
 from ._core.tracker import Look, Tracker
-from ._core.wire import clean_id
-from .consumers import Consumers, Expired
+from .abandoned import Abandoned
+from .consumers import Consumers, Expired, ids_of
 from .errors import (
     AuthenticationError,
     ClosedError,
     ConfigurationError,
     MJTaskError,
-    OutageError,
     TaskNotFoundError,
 )
 from .models import Submission, T, Task, TaskUpdate, UpdateKind
@@ -49,21 +51,23 @@ class Poller(Generic[T]):
         self.last_change_at: float | None = None
         self._session = session
         self._losing: dict[str, list[Expired[T]]] = {}
-        self._answers: dict[str, Rows[T]] = {}
+        self._unconfirmed: Counter[str] = Counter()
         self._requests: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._context = contextvars.copy_context()
         self._trouble: MJTaskError | None = None
+        self._abandoned = Abandoned(self.release)
 
     async def aclose(self) -> None:
         """Stop asking, and end what is open."""
         self.closed = True
-        for inbox in list(self.consumers.inboxes):
-            expects = inbox.expects_more
-            self._drop(inbox)
-            inbox.end(ClosedError(_CLOSED) if expects else None)
-        self._rearm()
+        with self._abandoned.put_off():
+            for inbox in list(self.consumers.inboxes):
+                expects = inbox.expects_more
+                self._drop(inbox)
+                inbox.end(ClosedError(_CLOSED) if expects else None)
+            self._rearm()
         for request in self._requests:
             request.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
@@ -74,7 +78,7 @@ class Poller(Generic[T]):
         self.consumers.add(inbox)
         try:
             self.join(inbox, tasks)
-        except MJTaskError:
+        except BaseException:
             self.release(inbox)
             raise
 
@@ -83,18 +87,21 @@ class Poller(Generic[T]):
         now = self.running().time()
         if sighting.id not in self.consumers:
             return
-        if sighting.is_final:
-            self.schedule.ask_early(sighting.id, now)
-        else:
-            self._deliver(self.tracker.sight(sighting, Look(now, time.time(), source)))
-        self._rearm()
+        with self._abandoned.put_off():
+            if sighting.is_final:
+                self.schedule.ask_early(sighting.id, now)
+            else:
+                self._deliver(self.tracker.sight(sighting, Look(now, time.time(), source)))
+            self._rearm()
 
     def running(self) -> asyncio.AbstractEventLoop:
         """Check that the watcher can be used here, and give its loop."""
         if self.closed:
             raise ClosedError("the watcher is closed; make a new one")
         loop = asyncio.get_running_loop()
-        self._loop = self._loop or loop
+        if self._loop is None:
+            self._loop = loop
+            self._abandoned.belong_to(loop)
         if self._loop is not loop:
             raise ConfigurationError(
                 "the watcher belongs to another event loop; make one watcher in each loop"
@@ -107,45 +114,59 @@ class Poller(Generic[T]):
     def join(self, inbox: Inbox[T], tasks: tuple[str | Submission | Task, ...]) -> None:
         """Begin to watch tasks for an inbox; part of `stream.Source`."""
         now = self.running().time()
-        if inbox.closed:
-            raise ClosedError("the stream is closed; use watch() for a new one")
-        by_id = [(task_id, task) for task in tasks for task_id in ids_of(task)]  # or none
-        for task_id, known in by_id:
-            self._join(inbox, task_id, known, now)
-        self._rearm()
+        if inbox.has_ended:
+            raise ClosedError("the stream has ended; use watch() for a new one")
+        by_id: dict[str, list[str | Submission | Task]] = {}
+        for task in tasks:
+            for task_id in ids_of(task):
+                by_id.setdefault(task_id, []).append(task)
+        with self._abandoned.put_off():
+            for task_id, given in by_id.items():
+                self._join(inbox, task_id, given, now)
+            self._rearm()
 
     def leave(self, inbox: Inbox[T], tasks: tuple[str | Submission | Task, ...]) -> None:
         """Stop watching tasks for an inbox; part of `stream.Source`."""
-        for task_id in [task_id for task in tasks for task_id in ids_of(task)]:
-            inbox.discard(task_id)
-            self._leave(inbox, task_id)
+        with self._abandoned.put_off():
+            for task_id in [task_id for task in tasks for task_id in ids_of(task)]:
+                inbox.discard(task_id)
+                self._leave(inbox, task_id)
 
     def release(self, inbox: Inbox[T]) -> None:
         """Forget an inbox; part of `stream.Source`."""
-        expects = inbox.expects_more
-        self._drop(inbox)
-        inbox.close(expected_more=expects)
+        with self._abandoned.put_off():
+            expects = inbox.expects_more
+            self._drop(inbox)
+            inbox.close(expected_more=expects)
+
+    def abandon(self, inbox: Inbox[T]) -> None:
+        """Forget an inbox whose stream is gone; part of `stream.Source`."""
+        self._abandoned.add(inbox)
 
     # Who watches
 
     def _join(
-        self, inbox: Inbox[T], task_id: str, task: str | Submission | Task, now: float
+        self, inbox: Inbox[T], task_id: str, given: list[str | Submission | Task], now: float
     ) -> None:
         track = self.tracker.add(task_id, now)
-        if isinstance(task, Submission) and task.answers_modal:
+        if any(isinstance(each, Submission) and each.answers_modal for each in given):
             self._deliver(self.tracker.answered(task_id, Look(now, time.time(), "submit")))
         known = track.last
         if self.consumers.join(inbox, track, now) and known is not None:
             inbox.deliver(known)
             if track.needs_input:
                 inbox.deliver_confirmed(known)
-        self.schedule.add(task_id, now, early=known is None and isinstance(task, str))
-        if isinstance(task, Submission):
-            look = Look(now, time.time(), "submit")
-            self._deliver(self.tracker.submitted(task_id, task, look))
-        elif isinstance(task, Task):
-            look = Look(now, time.time(), "given")
-            self._deliver(self.tracker.sight(cast("T", task), look))
+        told = [each for each in given if not isinstance(each, str)]
+        self.schedule.add(task_id, now, early=known is None and not told)
+        for each in told:
+            if task_id in self.consumers:
+                self._deliver(self._first(task_id, each, now))
+
+    def _first(self, task_id: str, given: Submission | Task, now: float) -> TaskUpdate[T] | None:
+        """Merge what a caller knows of a task."""
+        if isinstance(given, Task):
+            return self.tracker.sight(cast("T", given), Look(now, time.time(), "given"))
+        return self.tracker.submitted(task_id, given, Look(now, time.time(), "submit"))
 
     def _leave(self, inbox: Inbox[T], task_id: str) -> None:
         if self.consumers.leave(inbox, task_id):
@@ -161,7 +182,7 @@ class Poller(Generic[T]):
         self.schedule.discard(task_id)
         self.tracker.discard(task_id)
         self._losing.pop(task_id, None)
-        self._answers.pop(task_id, None)
+        del self._unconfirmed[task_id]
         if not self.consumers:
             self._rearm()  # which disarms
 
@@ -185,7 +206,7 @@ class Poller(Generic[T]):
         if at is not None:
             loop = asyncio.get_running_loop()
             at = max(at, loop.time())
-            self._timer = loop.call_at(at, self._turn, context=self._context)
+            self._timer = loop.call_at(at, self._wake, context=self._context)
 
     def _next_at(self) -> float | None:
         if not self.consumers:
@@ -193,44 +214,52 @@ class Poller(Generic[T]):
         times = (self.schedule.next_at(), self.consumers.next_at)
         return min((at for at in times if at is not None), default=None)
 
+    def _wake(self) -> None:
+        try:
+            self._turn()
+        except Exception as error:  # noqa: BLE001 -- a bug must not look like silence
+            self._fail_all(unexpected(error))
+
     def _turn(self) -> None:
         """Do what is due now, and set the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        now = asyncio.get_running_loop().time()
-        for expired in self.consumers.expired(now):
-            self._expire(expired)
-        for ask in self.schedule.due(now):
-            self._begin(self._confirm(ask) if ask.single else self._poll(ask))
-        self._rearm()
+        with self._abandoned.put_off():
+            now = asyncio.get_running_loop().time()
+            for expired in self.consumers.expired(now):
+                self._expire(expired)
+            for ask in self.schedule.due(now):
+                self._begin(self._confirm(ask) if ask.single else self._poll(ask))
+            self._rearm()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        request = asyncio.get_running_loop().create_task(work, context=self._context)
+        request = asyncio.get_running_loop().create_task(work)
         self._requests.add(request)
-        request.add_done_callback(self._end)
-
-    def _end(self, request: asyncio.Task[None]) -> None:
-        self._requests.discard(request)
-        if not request.cancelled() and (error := request.exception()) is not None:
-            self._fail_all(error)  # a bug of ours must not look like silence
+        request.add_done_callback(self._requests.discard)
 
     async def _poll(self, ask: Ask) -> None:
         look = Look(asyncio.get_running_loop().time(), time.time(), "poll")
         self.polls += 1
+        last = ask.batch.answer if ask.batch is not None else None
         try:
-            rows = await self._session._poll(ask.ids, self._answers.pop(ask.ids[0], None))
+            rows = await self._session._poll(ask.ids, last)
         except MJTaskError as error:
             self.polls_failed += 1
-            self._failed(ask, look, error)
-        else:
+            with self._abandoned.put_off():
+                self._failed(ask, look, error)
+        except Exception as error:  # noqa: BLE001 -- such as one of the caller's own task type
             self.schedule.answered(ask)
-            self._polled(ask, rows, look)
-        self._turn()
+            self._fail_all(unexpected(error))
+        else:
+            with self._abandoned.put_off():
+                self._polled(ask, rows, look)
+        self._wake()
 
     def _polled(self, ask: Ask, rows: Rows[T], look: Look) -> None:
-        if ask.ids[0] in self.consumers:
-            self._answers[ask.ids[0]] = rows
+        self.schedule.answered(ask)
+        if ask.batch is not None and ask.batch.line is ask.ids:
+            ask.batch.answer = rows
         updates = self.tracker.polled(rows, look)
         if updates:
             self.last_change_at = look.observed_at
@@ -247,27 +276,28 @@ class Poller(Generic[T]):
             return
         self.tracker.failed(ask.ids, look.at)
         delay = poll_delay(error, ask.failures + 1, self.schedule.interval, random.random())  # noqa: S311
-        again = self.schedule.failed(ask, look.at, now + delay)
-        refused = again.failures >= _REFUSALS and now - again.failing_since >= _REFUSED_FOR
-        if refused and isinstance(error, AuthenticationError):
+        if not isinstance(error, AuthenticationError):
+            self.schedule.failed(ask, look.at, now + delay)
+            return
+        again = self.schedule.failed(ask, look.at, now + delay, refused=True)
+        if again.refusals >= _REFUSALS and now - again.refused_since >= _REFUSED_FOR:
             self._refuse(ask, error)
 
     def _refuse(self, ask: Ask, error: AuthenticationError) -> None:
         for inbox, tasks in self.consumers.holders(ask.ids).items():
-            said = {"code": error.code, "description": error.description}
-            own = AuthenticationError(str(error.args[0]), **error.where, **said)
-            own.ids = tuple(tasks)
-            own.tasks = {key: task for key, task in tasks.items() if task is not None}
-            own.__cause__ = error
-            self._fail(inbox, own)
+            self._fail(inbox, refusal_of(tasks, error))
 
     def _fail(self, inbox: Inbox[T], error: BaseException) -> None:
         self._drop(inbox)
         inbox.end(error)
 
-    def _fail_all(self, error: BaseException) -> None:
-        for inbox in list(self.consumers.inboxes):
-            self._fail(inbox, error)
+    def _fail_all(self, error: MJTaskError) -> None:
+        """End everything; each with an error of its own, because raising one changes it."""
+        with self._abandoned.put_off():
+            for inbox in list(self.consumers.inboxes):
+                own = copy(error)
+                own.__cause__ = error.__cause__
+                self._fail(inbox, own)
 
     # Who has waited long enough
 
@@ -277,7 +307,7 @@ class Poller(Generic[T]):
             self._losing.setdefault(task_id, []).append(expired)
             self.schedule.ask_single(task_id)
         elif expired.limit == "outage":
-            self._report_outage(expired.inbox)
+            self._report_outage(expired)
         else:
             self._finish(expired, UpdateKind.TIMED_OUT, "limit", time.time(), expired.limit)
 
@@ -291,12 +321,13 @@ class Poller(Generic[T]):
     ) -> None:
         """End a task for one consumer; it says nothing about the task itself."""
         track = expired.track
+        track.sequence += 1
         expired.inbox.deliver(
             TaskUpdate(
                 track.task_id,
                 kind,
                 track.task,
-                track.sequence + 1,
+                track.sequence,
                 observed_at,
                 source,
                 limit,
@@ -305,48 +336,52 @@ class Poller(Generic[T]):
         )
         self._leave(expired.inbox, track.task_id)
 
-    def _report_outage(self, inbox: Inbox[T]) -> None:
+    def _report_outage(self, expired: Expired[T]) -> None:
+        """End a stream none of whose tasks could be asked for; one that could is enough."""
+        inbox = expired.inbox
         tracks = [self.tracker.tracks[task_id] for task_id in inbox.open]
-        hit = [track for track in tracks if track.outage_since is not None]
-        error = OutageError(
-            f"no poll has succeeded for {inbox.limits.outage:g} s, the last said: {self._trouble}; "
-            "the tasks themselves may go on: watch their ids again",
-            ids=tuple(track.task_id for track in hit),
-            tasks={track.task_id: track.task for track in hit if track.task is not None},
-        )
-        error.__cause__ = self._trouble
-        self._fail(inbox, error)
+        if any(track.outage_since is None for track in tracks):
+            now = asyncio.get_running_loop().time()
+            self.consumers.spare(expired, now + self.schedule.interval)
+            return
+        tasks = {track.task_id: track.task for track in tracks}
+        self._fail(inbox, outage_of(tasks, inbox.limits.outage, self._trouble))
 
     async def _confirm(self, ask: Ask) -> None:
         """Ask for one task that the lists no longer hold."""
-        now = asyncio.get_running_loop().time
-        look = Look(now(), time.time(), "fetch")
-        task_id = ask.ids[0]
+        look = Look(asyncio.get_running_loop().time(), time.time(), "fetch")
         self.confirmations += 1
-        found, lost = None, False
+        found, trouble = None, None
         try:
-            found = await self._session.fetch(task_id)
-        except TaskNotFoundError:
-            lost = True
+            found = await self._session._fetch_once(ask.ids[0])
         except MJTaskError as error:
-            self._trouble = error
-        self.schedule.answered(ask)
+            trouble = error
+        except Exception as error:  # noqa: BLE001 -- such as one of the caller's own task type
+            trouble = unexpected(error)
+        with self._abandoned.put_off():
+            self.schedule.answered(ask)
+            self._confirmed(ask.ids[0], found, trouble, look)
+        self._wake()
+
+    def _confirmed(
+        self, task_id: str, found: T | None, trouble: MJTaskError | None, look: Look
+    ) -> None:
         waiting = self._losing.pop(task_id, [])
         if found is not None:
             self._deliver(self.tracker.found(found, look))
+        lost = isinstance(trouble, TaskNotFoundError)
+        delay = self._put_off(task_id, trouble)
         for expired in waiting:
             if lost and expired.inbox.open.get(task_id) is expired.joined:
                 self._finish(expired, UpdateKind.LOST, "fetch", look.observed_at)
             else:
-                self.consumers.spare(expired, now() + self.schedule.interval)
-        self._turn()
+                self.consumers.spare(expired, asyncio.get_running_loop().time() + delay)
 
-
-def ids_of(task: str | Submission | Task) -> tuple[str, ...]:
-    """Read the ids out of what a caller calls a task."""
-    if isinstance(task, Submission):
-        ids = task.task_ids or ((task.task_id,) if task.task_id else ())
-        if not ids:
-            raise ConfigurationError("the submission has no task, only links: nothing to watch")
-        return tuple(clean_id(task_id) for task_id in ids)
-    return (clean_id(task.id if isinstance(task, Task) else task),)
+    def _put_off(self, task_id: str, trouble: MJTaskError | None) -> float:
+        """Say how many seconds until a loss that was not confirmed is looked at again."""
+        interval = self.schedule.interval
+        if trouble is None or task_id not in self.consumers:
+            return interval
+        self._trouble = trouble
+        self._unconfirmed[task_id] += 1
+        return poll_delay(trouble, self._unconfirmed[task_id], interval, random.random())  # noqa: S311

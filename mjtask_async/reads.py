@@ -190,6 +190,14 @@ class Reads(Generic[T]):
             self._retries += 1
         return await self._transport.ask(request, understand, timeout=self._timeouts.read)
 
+    async def _fetch_once(self, task_id: str) -> T:
+        """Ask for one task whose id is clean, with one try."""
+        return await self._transport.ask(
+            wire.fetch(task_id),
+            lambda answer: answers.read_task(answer, self._decoder, task_id),
+            timeout=self._timeouts.read,
+        )
+
     def _rows(self, answer: wire.Answer) -> list[T]:
         return answers.read_tasks(answer, self._decoder)
 

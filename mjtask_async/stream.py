@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Generic, Protocol, Self
 
 from ._core.limits import Joined  # noqa: TC001 -- annotations are evaluated by tools
-from .errors import ClosedError
+from .errors import ClosedError, ConfigurationError
 from .models import Submission, T, Task, TaskUpdate, WatchLimits
 
 
@@ -42,6 +42,12 @@ class Inbox(Generic[T]):
         self._keep_open = keep_open
         self._slots: dict[str, TaskUpdate[T]] = {}
         self._woken = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was closed, or ended by an error."""
+        return self.closed or self._error is not None
 
     @property
     def expects_more(self) -> bool:
@@ -52,11 +58,15 @@ class Inbox(Generic[T]):
         """Put an update into its task's slot."""
         if update.is_final:
             self.open.pop(update.task_id, None)
-        elif self.waits:
+        elif self.waits or self._has_unread_end(update.task_id):
             return
         if not self._slots:
             self._woken.set()
         self._slots[update.task_id] = update
+
+    def _has_unread_end(self, task_id: str) -> bool:
+        unread = self._slots.get(task_id)
+        return unread is not None and unread.is_final
 
     def deliver_confirmed(self, update: TaskUpdate[T]) -> None:
         """Tell a consumer that waits for an outcome that its task waits for input."""
@@ -99,8 +109,10 @@ class Inbox(Generic[T]):
         """Wait until something is pending; False at the end.
 
         Raises:
-            MJTaskError: The stream has ended with an error.
+            MJTaskError: The stream has ended with an error, or belongs to another loop.
         """
+        if asyncio.get_running_loop() is not self._loop:
+            raise ConfigurationError("the stream belongs to another event loop; read it there")
         while not self._slots:
             if self._error is not None:
                 raise self._error
@@ -122,6 +134,9 @@ class Source(Protocol[T]):
 
     def release(self, inbox: Inbox[T]) -> None:
         """Forget an inbox."""
+
+    def abandon(self, inbox: Inbox[T]) -> None:
+        """Forget an inbox whose stream is gone; called in any thread, at any moment."""
 
 
 class TaskStream(Generic[T]):
@@ -145,7 +160,7 @@ class TaskStream(Generic[T]):
         return f"<TaskStream {state}>"
 
     def __del__(self) -> None:
-        self._source.release(self._inbox)
+        self._source.abandon(self._inbox)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,6 +1,7 @@
 """`TaskWatcher`: many tasks, one timer, few requests."""
 
 from collections.abc import Iterable
+from math import inf
 from types import TracebackType
 from typing import Generic, Self
 
@@ -10,9 +11,10 @@ from ._core import limits as limits_
 from ._core.outcomes import error_of
 from ._core.schedule import Schedule
 from ._core.wire import MAX_IDS
+from .consumers import ids_of
 from .errors import ConfigurationError
 from .models import Submission, T, Task, TaskUpdate, UpdateKind, WatchLimits
-from .poller import Poller, ids_of
+from .poller import Poller
 from .session import MJSession
 from .stream import Inbox, TaskStream
 
@@ -188,6 +190,8 @@ class TaskWatcher(Generic[T]):
             AuthenticationError: The server keeps refusing the key.
             ConfigurationError: One of ``tasks`` holds no usable id, or a limit is wrong.
         """
+        if isinstance(tasks, str):
+            raise ConfigurationError("give a list of tasks, not a single str")
         wanted = tuple(tasks)
         inbox: Inbox[T] = Inbox(limits_.resolve(limits, timeout, self._limits), waits=True)
         self._poller.open(inbox, wanted)
@@ -230,9 +234,13 @@ class TaskWatcher(Generic[T]):
 
 
 def _check(interval: float, batch_size: int, max_requests: int) -> None:
-    if not interval > 0:
+    if not limits_.is_seconds(interval) or interval == inf:
         raise ConfigurationError(f"interval is {interval!r}; use seconds above 0")
-    if not 1 <= batch_size <= MAX_IDS:
+    if not _is_count(batch_size) or batch_size > MAX_IDS:
         raise ConfigurationError(f"batch_size is {batch_size!r}; use 1 to {MAX_IDS}")
-    if max_requests < 1:
+    if not _is_count(max_requests):
         raise ConfigurationError(f"max_requests is {max_requests!r}; use 1 or more")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -5,7 +5,7 @@ from math import ceil
 
 import pytest
 
-from mjtask_async import MJSession, Task, TaskUpdate, TaskWatcher, UpdateKind
+from mjtask_async import MJSession, MJTaskError, Task, TaskUpdate, TaskWatcher, UpdateKind
 from mjtask_async.simulator import Fault, Simulator
 
 from .support_watch import (
@@ -284,5 +284,7 @@ async def test_an_error_of_the_callers_own_task_type_reaches_the_consumer() -> N
         task_id = ids_of(1)[0]
         sim.plant(task_id, frozen())
         stream = watcher.watch(task_id)
-        with pytest.raises(RuntimeError, match="my own bug"):
+        with pytest.raises(MJTaskError, match="my own bug") as caught:
             await anext(stream)
+
+        assert isinstance(caught.value.__cause__, RuntimeError)

@@ -6,6 +6,7 @@ so that a tick over many ids looks at batches only: each look at an old id is a 
 
 from itertools import islice
 from math import ceil
+from typing import Any
 
 from msgspec import Struct
 
@@ -16,10 +17,12 @@ class Batch(Struct, eq=False):
     Attributes:
         ids: In the order in which they came.
         busy: Whether a request for all of them is unanswered.
+        answer: The last answer for just these ids, if nothing else has told of any since.
     """
 
     ids: dict[str, None]
     busy: bool = False
+    answer: Any = None
     _line: tuple[str, ...] | None = None
 
     @property
@@ -32,12 +35,12 @@ class Batch(Struct, eq=False):
     def add(self, task_id: str) -> None:
         """Take an id in."""
         self.ids[task_id] = None
-        self._line = None
+        self._line = self.answer = None
 
     def discard(self, task_id: str) -> None:
         """Let an id go."""
         del self.ids[task_id]
-        self._line = None
+        self._line = self.answer = None
 
 
 class Batches:
@@ -64,6 +67,11 @@ class Batches:
         if home is not None:
             home.discard(task_id)
         return home
+
+    def forget_answers(self) -> None:
+        """Forget the last answers: another request has told of some ids."""
+        for batch in self._all:
+            batch.answer = None
 
     def free(self) -> list[Batch]:
         """Give the batches that are not being asked for, as few as possible.

@@ -20,16 +20,18 @@ STUCK_AT_100 = 180.0
 _RECHECK = 1.0
 
 
-class Joined(Struct, frozen=True):
+class Joined(Struct, eq=False):
     """When a consumer began to watch a task.
 
     Attributes:
         at: The loop's seconds.
         clock: The same instant on the task's own clock (`Track.clock`).
+        entry: Which note of when to look at its limits again is the valid one.
     """
 
     at: float
     clock: float
+    entry: int = 0
 
 
 class Expiry(Struct, frozen=True):
@@ -47,6 +49,8 @@ def resolve(
     Raises:
         ConfigurationError: A limit is no positive number of seconds, or total comes twice.
     """
+    if given is not None and not isinstance(given, WatchLimits):
+        raise ConfigurationError(f"limits is {given!r}; use WatchLimits(total=…)")
     fields = asdict(base)
     if given is not None:
         fields |= {name: value for name, value in asdict(given).items() if value is not UNSET}
@@ -55,12 +59,13 @@ def resolve(
             raise ConfigurationError("give either timeout= or limits.total; they are the same")
         fields["total"] = timeout
     for name, value in fields.items():
-        if value is not None and not _is_seconds(value):
+        if value is not None and not is_seconds(value):
             raise ConfigurationError(f"the limit {name} is {value!r}; use seconds above 0, or None")
     return WatchLimits(**fields)
 
 
-def _is_seconds(value: Any) -> bool:
+def is_seconds(value: Any) -> bool:
+    """Whether a value is a number of seconds to wait: above 0."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 

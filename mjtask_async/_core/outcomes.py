@@ -1,7 +1,14 @@
 """Final updates to errors, for those who wait for one task."""
 
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
 from ..errors import (
+    AuthenticationError,
+    MJTaskError,
     NeedsInputError,
+    OutageError,
     TaskCancelledError,
     TaskError,
     TaskFailedError,
@@ -45,3 +52,42 @@ def _failure(task_id: str, task: Task | None) -> str:
     if task is not None and task.image_url:
         message += "; a picture exists all the same: see task.image_url"
     return message
+
+
+def outage_of(
+    tasks: Mapping[str, Task | None], seconds: Any, trouble: MJTaskError | None
+) -> OutageError:
+    """Make the error of a stream none of whose tasks can be asked for.
+
+    Args:
+        tasks: Its tasks, and their last sightings.
+        seconds: For how long.
+        trouble: What the last request said.
+    """
+    error = OutageError(
+        f"no poll has succeeded for {seconds:g} s, the last said: {trouble}; "
+        "the tasks themselves may go on: watch their ids again",
+        ids=tuple(tasks),
+        tasks=_seen(tasks),
+    )
+    error.__cause__ = trouble
+    return error
+
+
+def refusal_of(tasks: Mapping[str, Task | None], error: AuthenticationError) -> AuthenticationError:
+    """Make a consumer's own error of a key that is refused, with its tasks."""
+    own = copy(error)
+    own.ids, own.tasks = tuple(tasks), _seen(tasks)
+    own.__cause__ = error
+    return own
+
+
+def unexpected(error: Exception) -> MJTaskError:
+    """Make the error of a bug, or of one in the caller's own task type."""
+    wrapped = MJTaskError(f"watching ended by an unexpected error: {error!r}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _seen(tasks: Mapping[str, Task | None]) -> dict[str, Task]:
+    return {task_id: task for task_id, task in tasks.items() if task is not None}

@@ -77,14 +77,15 @@ class RowReader(Generic[T]):
         Args:
             asked: The ids.
             body: The answer's bytes.
-            last: The last answer, if there is one; it must not be used any more.
+            last: The last answer for this very tuple of ids, with no other answer for any of
+                them in between; it must not be used any more.
 
         Raises:
             ValueError: The body holds no JSON.
         """
-        if last is None or last.asked != asked or last.twins:
+        if last is None or last.asked is not asked or last.twins:
             return self._whole(asked, body, self._split(body))
-        if body == last.body:
+        if last.raws and body == last.body:
             last.changed = []
             return last
         raws = self._split(body)

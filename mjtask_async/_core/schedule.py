@@ -29,7 +29,8 @@ class Ask(Struct, eq=False):
     Attributes:
         ids: What to ask for.
         failures: How many requests in a row have failed for this group.
-        failing_since: When the first of them was sent off.
+        refusals: How many of them in a row, the last ones, were refused for the key.
+        refused_since: When the first of these was sent off.
         again_at: When a failed group is due.
         sent: Whether the request is under way.
         single: Whether to fetch its one id instead of listing it.
@@ -38,7 +39,8 @@ class Ask(Struct, eq=False):
 
     ids: tuple[str, ...]
     failures: int = 0
-    failing_since: float = 0.0
+    refusals: int = 0
+    refused_since: float = 0.0
     again_at: float = 0.0
     sent: bool = False
     single: bool = False
@@ -70,6 +72,7 @@ class Schedule:
         self._early_at = float("inf")
         self._last_early = float("-inf")
         self._singles: dict[str, None] = {}
+        self._fetching = False
 
     def __len__(self) -> int:
         """Count the ids."""
@@ -124,6 +127,7 @@ class Schedule:
 
     def due(self, now: float) -> list[Ask]:
         """Take the requests to send now."""
+        first = self._single()
         if now >= self._tick and not self._ready:
             self._fire(now)
         elif now >= self._early_at:
@@ -132,24 +136,45 @@ class Schedule:
             if self._busy.isdisjoint(ask.ids):  # or else one of them is being fetched
                 self._failed.remove(ask)
                 self._line_up(ask)
-        for task_id in [each for each in self._singles if not self._is_busy(each)]:
-            del self._singles[task_id]
-            self._line_up(Ask((task_id,), single=True))
-        return list(self._sendable())
+        return [*first, *self._sendable()]
+
+    def _single(self) -> list[Ask]:
+        """Let one id be fetched at a time, and only while nothing waits for its turn."""
+        if self._fetching or self._ready or self._sent >= self._max_requests:
+            return []
+        task_id = next((each for each in self._singles if not self._is_busy(each)), None)
+        if task_id is None:
+            return []
+        del self._singles[task_id]
+        self._busy.add(task_id)
+        self._fetching = True
+        self._sent += 1
+        return [Ask((task_id,), sent=True, single=True)]
 
     def answered(self, ask: Ask) -> None:
         """Note that a request has succeeded: its ids belong to the batches again."""
         self._done(ask)
+        if ask.batch is None:
+            self._batches.forget_answers()
         for task_id in () if ask.single else ask.ids:
             if self._astray.pop(task_id, None) is not None:
                 self._batches.add(task_id)
 
-    def failed(self, ask: Ask, sent_at: float, again_at: float) -> Ask:
-        """Note that a request has failed: its ids are asked for again at ``again_at``."""
+    def failed(self, ask: Ask, sent_at: float, again_at: float, *, refused: bool = False) -> Ask:
+        """Note that a request has failed: its ids are asked for again at ``again_at``.
+
+        Args:
+            ask: The request.
+            sent_at: When it was sent off.
+            again_at: When its ids are due again.
+            refused: Whether it failed for the key.
+        """
         self._done(ask)
         kept = tuple(task_id for task_id in ask.ids if task_id in self)
-        since = ask.failing_since if ask.failures else sent_at
-        again = Ask(kept, ask.failures + 1, since, again_at)
+        again = Ask(kept, ask.failures + 1, again_at=again_at)
+        if refused:
+            again.refusals = ask.refusals + 1
+            again.refused_since = ask.refused_since if ask.refusals else sent_at
         for task_id in kept:
             self._batches.discard(task_id)
             self._early.pop(task_id, None)
@@ -219,6 +244,7 @@ class Schedule:
 
     def _done(self, ask: Ask) -> None:
         self._sent -= 1
+        self._fetching = self._fetching and not ask.single
         self._settle(ask)
 
     def _settle(self, ask: Ask) -> None:

@@ -375,12 +375,7 @@ def test_a_failed_group_waits_on_its_own() -> None:
 
     again = made.failed(bad, 3.0, 7.5)
 
-    assert (again.ids, again.failures, again.failing_since, again.again_at) == (
-        ("t0", "t1"),
-        1,
-        3.0,
-        7.5,
-    )
+    assert (again.ids, again.failures, again.again_at) == (("t0", "t1"), 1, 7.5)
     assert len(made) == 4
     assert "t0" in made
     assert groups(made.due(6.0)) == [("t2", "t3")]
@@ -388,15 +383,15 @@ def test_a_failed_group_waits_on_its_own() -> None:
     assert groups(made.due(7.5)) == [("t0", "t1")]
 
 
-def test_failures_in_a_row_are_counted_from_the_first() -> None:
+def test_failures_and_refusals_in_a_row_are_counted() -> None:
     made = schedule("a", at=0.0)
-    (ask,) = made.due(3.0)
-    made.failed(ask, 3.0, 4.0)
-    (ask,) = made.due(4.0)
+    seen: list[tuple[int, int, float]] = []
+    for number, refused in enumerate((False, True, True, False, True)):
+        (ask,) = made.due(3.0 + number)
+        again = made.failed(ask, 3.0 + number, 3.5 + number, refused=refused)
+        seen.append((again.failures, again.refusals, again.refused_since))
 
-    again = made.failed(ask, 4.0, 8.0)
-
-    assert (again.failures, again.failing_since) == (2, 3.0)
+    assert seen == [(1, 0, 0.0), (2, 1, 4.0), (3, 2, 4.0), (4, 0, 0.0), (5, 1, 7.0)]
 
 
 def test_what_succeeds_goes_back_into_the_batches() -> None:

@@ -181,7 +181,9 @@ class Scheduling(RuleBasedStateMachine):
 
     def line_up(self) -> None:
         """Find what becomes due now, by the rules alone."""
-        free = [each for each in self.ids if each not in self.busy() | set(self.failing)]
+        single = self.next_single()
+        asked = self.busy() | {single}
+        free = [each for each in self.ids if each not in asked | set(self.failing)]
         if self.now >= self.tick and not self.queue:
             self.tick += INTERVAL * (floor((self.now - self.tick) / INTERVAL) + 1)
             self.early.clear()
@@ -194,13 +196,19 @@ class Scheduling(RuleBasedStateMachine):
             self.early.clear()
             self.enqueue(bare)
         for lot, at in list(self.waiting):
-            if at <= self.now and self.busy().isdisjoint(lot.ids):
+            if at <= self.now and asked.isdisjoint(lot.ids):
                 self.waiting.remove((lot, at))
                 self.queue.append(Lot(list(lot.ids), 1, lot))
-        for task_id in list(self.singles):
-            if task_id not in self.busy():
-                self.singles.remove(task_id)
-                self.queue.append(Lot([task_id], 1))
+        if single is not None:
+            self.singles.remove(single)
+            self.queue.insert(0, Lot([single], 1))
+
+    def next_single(self) -> str | None:
+        """Find the id to fetch: one at a time, and only while nothing waits for its turn."""
+        fetching = any(ask.single for ask, _, _ in self.sent)
+        if fetching or self.queue or len(self.sent) >= LIMIT:
+            return None
+        return next((each for each in self.singles if each not in self.busy()), None)
 
     def enqueue(self, ids: list[str]) -> None:
         if ids:
