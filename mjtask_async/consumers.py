@@ -153,8 +153,7 @@ class Consumers(Generic[T]):
 
     def _note(self, at: float, inbox: Inbox[T], track: Track[T], joined: Joined) -> None:
         joined.entry = next(self._numbers)
-        if at < float("inf"):
-            heapq.heappush(self._heap, (at, joined.entry, inbox, track.task_id, joined))
+        heapq.heappush(self._heap, (at, joined.entry, inbox, track.task_id, joined))
 
 
 def _without_missing(inbox: Inbox[T]) -> WatchLimits:

@@ -121,6 +121,7 @@ class _Target:
         self._overwrite = overwrite
         self._cut = cut
         self._part = folder / f".{secrets.token_hex(8)}.part"
+        self._pieces: list[Path] = []
         self._file: BinaryIO | None = None
         self._tail = b""
 
@@ -147,21 +148,24 @@ class _Target:
         finals = self._finals(suffix)
         if len(finals) == 1:
             return [self._part.replace(finals[0])]
-        pieces = quarters(self._part)
-        return [self._land(piece, final) for piece, final in zip(pieces, finals, strict=True)]
+        parts = [self._write(number, piece) for number, piece in enumerate(quarters(self._part))]
+        return [part.replace(final) for part, final in zip(parts, finals, strict=True)]
 
-    def _land(self, piece: bytes, final: Path) -> Path:
-        with self._part.open("wb") as file:  # the grid itself is not needed any more
+    def _write(self, number: int, piece: bytes) -> Path:
+        part = self._part.with_suffix(f".{number}.part")
+        self._pieces.append(part)
+        with part.open("xb") as file:
             file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        return self._part.replace(final)
+        return part
 
     def discard(self) -> None:
         """Leave nothing unfinished behind."""
         if self._file is not None:
             self._file.close()
-            self._part.unlink(missing_ok=True)
+            for part in (self._part, *self._pieces):
+                part.unlink(missing_ok=True)
 
     def _finals(self, suffix: str) -> list[Path]:
         """Name the files: one, or the four of a grid."""

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from ._core import calls
 from ._core.calls import Bot, ChangeAction, Common, Dimensions, Motion, Video, VideoType
 from ._core.media import LARGEST_SWAP
-from ._core.press import Press, pressed, without_buttons
-from .errors import ConfigurationError
+from ._core.press import Press, answer_uncertain, pressed, without_buttons
+from .errors import ConfigurationError, SubmitUncertainError
 from .inputs import read_image, read_images
 from .models import Button, ImageInput, Submission, T, Task
 from .sending import Sending, new_state
@@ -203,7 +203,8 @@ class Submits(Sending[T], Generic[T]):
         common = _common(state, notify_hook, account_filter)
         press = pressed(task, button)
         if press is None:
-            known = task if isinstance(task, Task) else await self.fetch(task)
+            common.fields()  # checked before anything is sent
+            known = task if isinstance(task, Task) else await self.fetch(task, timeout=timeout)
             press = _labelled(known, str(button))
         request = press.request(common)
         return await self._submit(request, common.state, timeout)
@@ -234,7 +235,10 @@ class Submits(Sending[T], Generic[T]):
         common = _common(state, notify_hook, account_filter)
         data = None if mask is None else await read_image(mask, "mask")
         request = calls.modal(common, task_id, prompt, data)
-        submission = await self._submit(request, common.state, timeout)
+        try:
+            submission = await self._submit(request, common.state, timeout)
+        except SubmitUncertainError as error:
+            raise answer_uncertain(error, task_id) from error.__cause__
         asks_again = submission.code == 21  # the rest may be the first question's echo
         return replace(submission, answers_modal=True, needs_modal=asks_again)
 

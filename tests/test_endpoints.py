@@ -233,7 +233,33 @@ async def test_the_task_of_a_label_may_be_unknown() -> None:
     assert len(stub.asked) == 1
 
 
+async def test_what_a_label_is_pressed_with_is_checked_before_the_task_is_fetched() -> None:
+    async with stubbed(accepted()) as (stub, session):
+        wrongs: list[dict[str, Any]] = [{"state": "x" * 300}, {"notify_hook": "ftp://x"}]
+        for wrong in wrongs:
+            with pytest.raises(ConfigurationError):
+                await session.action(ID, "U1", **wrong)
+        for button in (5, "", " ", Button(label="U1")):
+            with pytest.raises(ConfigurationError):
+                await session.action(ID, button)  # type: ignore[arg-type]
+    assert stub.asked == []
+
+
+async def test_a_label_is_found_through_blanks_on_a_server_without_buttons() -> None:
+    async with stubbed(says(row(ID)), accepted()) as (stub, session):
+        await session.action(ID, " U1 ")
+    assert stub.asked[1].path == "submit/change"
+
+
 # Modals
+
+
+async def test_an_uncertain_modal_says_where_to_look() -> None:
+    async with stubbed(Reply(200, "")) as (stub, session):
+        with pytest.raises(SubmitUncertainError, match="makes no task of its own") as caught:
+            await session.modal(ID, prompt="x", state="mine")
+    assert caught.value.state == "mine"
+    assert len(stub.asked) == 1
 
 
 async def test_waiting_for_a_modals_submission_counts_modal_as_waiting() -> None:

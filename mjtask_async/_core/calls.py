@@ -197,7 +197,7 @@ def _text(field: str, text: object) -> str:
 
 
 def _one_of(field: str, value: object, allowed: Collection[object]) -> None:
-    if isinstance(value, bool) or value not in allowed:
+    if isinstance(value, (bool, float)) or value not in allowed:
         names = ", ".join(map(str, allowed))
         raise ConfigurationError(
             f"{field} is {value!r}; use {'one of ' * (len(allowed) > 1)}{names}"
@@ -255,8 +255,9 @@ def _account_filter(given: object) -> dict[str, Any] | None:
         )
     wanted = dict(cast("Mapping[str, Any]", given))
     modes: Any = wanted.get("modes") or ()
-    listed: list[Any] = [*modes] if isinstance(modes, (list, tuple)) else [modes]
-    for mode in listed:
+    if not isinstance(modes, (list, tuple)):
+        raise ConfigurationError(f"account_filter['modes'] is {modes!r}; use a list")
+    for mode in cast("Sequence[Any]", modes):
         _one_of("account_filter['modes']", mode, _SPEEDS)
     return wanted
 

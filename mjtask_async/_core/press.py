@@ -1,10 +1,11 @@
 """Which request presses a button: ``submit/action``, or ``submit/change`` where there are none."""
 
 import re
+from copy import copy
 
 from msgspec import Struct
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, SubmitUncertainError
 from ..models import Button, Task
 from . import calls
 from .wire import Request
@@ -41,7 +42,7 @@ def pressed(task: Task | str, button: Button | str) -> Press | None:
         ConfigurationError: The button has no custom id.
     """
     custom_id = button.custom_id if isinstance(button, Button) else button
-    if not custom_id:
+    if not isinstance(custom_id, str) or not custom_id.strip():
         raise ConfigurationError(f"{button!r} has no custom id; give another button")
     if not isinstance(button, Button) and "::" not in custom_id:
         return None
@@ -54,6 +55,7 @@ def without_buttons(task_id: str, name: str) -> Press:
     Raises:
         ConfigurationError: Nothing does.
     """
+    name = name.replace("\ufe0f", "").strip()
     if name in _REROLLS:
         return Press(task_id, change=("REROLL", None))
     match = _NUMBERED.fullmatch(name)
@@ -63,3 +65,14 @@ def without_buttons(task_id: str, name: str) -> Press:
             "use U1 to U4, V1 to V4 or 🔄, or wait until it has succeeded"
         )
     return Press(task_id, change=(_CHANGES[match[1]], int(match[2])))
+
+
+def answer_uncertain(error: SubmitUncertainError, task_id: str) -> SubmitUncertainError:
+    """Say what can be found out of a modal that may have arrived: it makes no task of its own."""
+    message = (
+        f"the answer to task {task_id} may have arrived: {error.args[0]}. A modal makes no task "
+        f"of its own, so its state is nowhere: while fetch({task_id!r}) shows MODAL it may not have"
+    )
+    said = copy(error)
+    said.args = (message,)
+    return said

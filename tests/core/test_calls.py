@@ -53,7 +53,7 @@ def test_what_is_none_stays_out() -> None:
         (Common("s", 7), "notify_hook"),  # type: ignore[arg-type]
         (Common("s", bot="mj bot"), "bot is 'mj bot'; use one of MID_JOURNEY, NIJI_JOURNEY"),
         (Common("s", account_filter={"modes": ["QUICK"]}), "RELAX, FAST, TURBO"),
-        (Common("s", account_filter={"modes": "quick"}), "RELAX, FAST, TURBO"),
+        (Common("s", account_filter={"modes": "FAST"}), "use a list"),
         (Common("s", account_filter=["FAST"]), "account_filter"),  # type: ignore[arg-type]
         (Common("s", account_filter={"remark": object()}), "submit/imagine is no JSON"),
     ],
