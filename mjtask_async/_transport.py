@@ -98,7 +98,6 @@ class Transport:
         proxy: str | None = None,
     ) -> None:
         self.root: str = root
-        self.origin: URL = _origin(root)
         self.closed: bool = False
         self.requests: int = 0
         self._auth = auth
@@ -108,6 +107,7 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own: dict[str, aiohttp.ClientSession] = {}
         self.answering: set[aiohttp.ClientResponse] = set()
+        self.origin: URL = _origin(root)
         if http is not None:
             _check_borrowed(http)
         if proxy is not None:
@@ -289,6 +289,11 @@ class Transport:
         if self._borrowed is not None:
             if self._borrowed.closed:
                 raise ClosedError("the ClientSession given as http= is closed")
+            if self._borrowed._loop is not self._loop:  # aiohttp's words would name no remedy
+                raise ConfigurationError(
+                    "the ClientSession given as http= belongs to another event loop; "
+                    "make it in the one that uses it"
+                )
             return self._borrowed
         if use not in self._own:
             connector = aiohttp.TCPConnector(force_close=use == "submits")
@@ -362,7 +367,7 @@ def _origin(root: str) -> URL:
 def _check_proxy(proxy: str) -> None:
     try:
         check_address(URL(proxy).with_user(None))
-    except ValueError:
+    except (TypeError, ValueError):
         message = "proxy is no address of an HTTP proxy, such as http://127.0.0.1:8080"
         raise ConfigurationError(message) from None
 
@@ -389,7 +394,10 @@ def _kind(error: BaseException) -> type[TransportError]:
     return CutOffError if cut_off else TransportError
 
 
-def _check_borrowed(http: aiohttp.ClientSession) -> None:
+def _check_borrowed(http: Any) -> None:
+    if not isinstance(http, aiohttp.ClientSession):
+        kind = type(http).__name__
+        raise ConfigurationError(f"http is no aiohttp.ClientSession, but {kind}; give one or None")
     for name in ("Authorization", "mj-api-secret"):
         if name in http.headers:
             raise ConfigurationError(

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from math import inf
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ._core import answers, reconcile, wire
 from ._core.calls import clean_state
@@ -222,12 +222,13 @@ class Reads(Generic[T]):
             await asyncio.sleep(delay)
 
 
-def seconds(name: str, value: float) -> float:
+def seconds(name: str, value: Any) -> float:
     """Check how long to wait: event loops know no infinite time, and aiohttp's 0 means for ever.
 
     Raises:
         ConfigurationError: It is not a time.
     """
-    if not 0 < value < inf:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value < inf:
         raise ConfigurationError(f"{name} is {value!r}; use seconds above 0, but not infinity")
-    return value
+    return float(value)

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from . import images
 from ._core import wire
-from ._core.auth import Auth, Scheme
+from ._core.auth import Auth, Scheme, hidden
 from ._core.decode import TaskDecoder
 from ._core.rows import RowReader
 from ._transport import Transport
@@ -92,8 +92,8 @@ class MJSession(Submits[T], Generic[T]):
     ) -> None: ...
     def __init__(
         self,
-        base_url: str | None = None,
-        api_key: str | None = None,
+        base_url: Any = None,
+        api_key: Any = None,
         *,
         auth: Scheme = "auto",
         mode: wire.Mode | None = None,
@@ -103,9 +103,10 @@ class MJSession(Submits[T], Generic[T]):
         http: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
     ) -> None:
-        address = os.environ.get("MJ_BASE_URL", "") if base_url is None else base_url
-        key = os.environ.get("MJ_API_KEY") if api_key is None else api_key
-        if not address:
+        # this frame is seen with an error, and the two may have been given the wrong way round
+        api_key = hidden(os.environ.get("MJ_API_KEY") if api_key is None else api_key)
+        base_url = hidden(os.environ.get("MJ_BASE_URL", "") if base_url is None else base_url)
+        if not base_url:
             raise ConfigurationError("no server: give base_url, or set MJ_BASE_URL")
         _check_numbers(timeout, attempts)
         self._timeouts = timeout
@@ -113,15 +114,16 @@ class MJSession(Submits[T], Generic[T]):
         self._decoder = _decoder(task_type)
         self._reader = RowReader(self._decoder)
         self._transport = Transport(
-            wire.server_root(address, mode),
-            Auth(key, auth),
+            _root(base_url, mode),
+            Auth(api_key, auth),
             connect=timeout.connect,
             http=http,
             proxy=proxy,
         )
 
     def __repr__(self) -> str:
-        return f"<MJSession {self._transport!r}>"
+        transport = getattr(self, "_transport", None)
+        return f"<MJSession {transport!r}>" if transport else "<MJSession (not made)>"
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: a session holds a key and connections."""
@@ -199,6 +201,16 @@ class MJSession(Submits[T], Generic[T]):
         self._transport.check_usable()
 
 
+def _root(base_url: Any, mode: str | None) -> str:
+    if isinstance(base_url, type):
+        message = f"base_url is no str, but {base_url.__name__}; such as https://api.example.com"
+        raise ConfigurationError(message)
+    try:
+        return wire.server_root(base_url, mode)
+    except ConfigurationError as error:
+        raise error.with_traceback(None) from None  # frames hold the parts of the address
+
+
 def _decoder(task_type: Any) -> Any:
     if not (isinstance(task_type, type) and issubclass(task_type, Task)):
         raise ConfigurationError("task_type is no subclass of Task")
@@ -211,8 +223,11 @@ def _decoder(task_type: Any) -> Any:
     return TaskDecoder(task_type)
 
 
-def _check_numbers(timeout: Timeouts, attempts: int) -> None:
+def _check_numbers(timeout: Any, attempts: Any) -> None:
+    if not isinstance(timeout, Timeouts):
+        given = timeout if isinstance(timeout, int | float) else 30
+        raise ConfigurationError(f"timeout is no Timeouts; use Timeouts(read={given!r})")
     for name, value in asdict(timeout).items():
         seconds(f"timeout.{name}", value)
-    if attempts < 1:
-        raise ConfigurationError(f"attempts is {attempts!r}; use 1 or more")
+    if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
+        raise ConfigurationError(f"attempts is {attempts!r}; use a whole number, 1 or more")

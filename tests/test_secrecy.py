@@ -7,6 +7,7 @@ import pickle
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import aiohttp
@@ -15,6 +16,7 @@ import pytest
 from mjtask_async import (
     BannedPromptError,
     ClosedError,
+    ConfigurationError,
     MJSession,
     MJTaskError,
     QuotaError,
@@ -111,6 +113,54 @@ def test_a_key_that_is_refused_is_not_shown(key: str) -> None:
     with pytest.raises(ValueError, match="api_key") as caught:
         MJSession("https://h", key)
     assert "secret" not in f"{caught.value!r} {caught.value}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"base_url": KEY, "api_key": "https://h"},
+        {"base_url": f"https://me:{KEY}@h"},
+        {"base_url": f"https://me:{KEY}@h:0"},
+        {"base_url": f"https://h?key={KEY}"},
+        {"base_url": KEY.encode()},
+        {"base_url": "", "api_key": KEY},
+        {"api_key": KEY + "\n" + KEY},
+        {"api_key": KEY.encode()},
+        {"attempts": 0},
+        {"auth": "basic"},
+        {"mode": "slow"},
+        {"timeout": 30},
+        {"timeout": Timeouts(read=0)},
+        {"task_type": dict},
+        {"http": "x"},
+        {"proxy": "x"},
+        {"base_url": "http://a..b"},
+    ],
+)
+@pytest.mark.parametrize("from_env", [False, True])
+def test_an_argument_that_is_refused_does_not_spread_the_key(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *, from_env: bool
+) -> None:
+    arguments = {"base_url": "https://h", "api_key": KEY, **options}
+    if from_env:
+        for name in ("base_url", "api_key"):
+            if isinstance(arguments[name], str):
+                monkeypatch.setenv(f"MJ_{name.upper()}", arguments.pop(name))
+    with pytest.raises(ConfigurationError) as caught:
+        MJSession(**arguments)
+    error = caught.value.with_traceback(_without_first(caught.value))
+    assert is_secret(told(error))
+
+
+def _without_first(error: BaseException) -> TracebackType | None:
+    """Leave out the frame of the test, which knows the key."""
+    assert error.__traceback__ is not None
+    return error.__traceback__.tb_next
+
+
+def test_a_half_made_session_has_a_repr() -> None:
+    session: MJSession = MJSession.__new__(MJSession)
+    assert repr(session) == "<MJSession (not made)>"
 
 
 ECHOES = [

@@ -143,6 +143,21 @@ class NeedsMore(Task, frozen=True, kw_only=True):
         ({"api_key": "one\ntwo"}, "line break"),
         ({"api_key": "schlüssel"}, "no header takes"),
         ({"attempts": 0}, "attempts is 0"),
+        ({"attempts": 2.5}, r"attempts is 2\.5; use a whole number"),
+        ({"attempts": True}, "attempts is True; use a whole number"),
+        ({"attempts": "4"}, "attempts is '4'; use a whole number"),
+        ({"timeout": 30}, r"timeout is no Timeouts; use Timeouts\(read=30\)"),
+        ({"timeout": 2.5}, r"use Timeouts\(read=2\.5\)"),
+        ({"timeout": None}, r"use Timeouts\(read=30\)"),
+        ({"timeout": Timeouts(connect=None)}, "timeout.connect is None; use seconds"),  # type: ignore[arg-type]
+        ({"timeout": Timeouts(read="30")}, "timeout.read is '30'; use seconds"),  # type: ignore[arg-type]
+        ({"timeout": Timeouts(read=True)}, "timeout.read is True; use seconds"),
+        ({"http": "x"}, r"http is no aiohttp\.ClientSession, but str"),
+        ({"base_url": 5}, "base_url is no str, but int; such as https://"),
+        ({"base_url": b"https://h"}, "base_url is no str, but bytes"),
+        ({"api_key": KEY.encode()}, "api_key is no str, but bytes"),
+        ({"api_key": 5}, "api_key is no str, but int"),
+        ({"proxy": 5}, "proxy is no address"),
         ({"timeout": Timeouts(read=0)}, "timeout.read is 0"),
         ({"timeout": Timeouts(submit=-1)}, "timeout.submit is -1"),
         ({"timeout": Timeouts(idle=float("nan"))}, "timeout.idle is nan"),
@@ -157,7 +172,7 @@ class NeedsMore(Task, frozen=True, kw_only=True):
 )
 def test_wrong_arguments_are_refused_in_words(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
-        MJSession("https://h", **{"api_key": KEY, **options})
+        MJSession(**{"base_url": "https://h", "api_key": KEY, **options})
     assert issubclass(ConfigurationError, ValueError)
 
 
@@ -193,6 +208,26 @@ async def test_a_borrowed_session_must_have_no_auth() -> None:
     async with aiohttp.ClientSession(auth=aiohttp.BasicAuth("a", "b")) as http:
         with pytest.raises(ConfigurationError, match="auth="):
             MJSession("https://h", KEY, http=http)
+
+
+def test_a_borrowed_session_must_belong_to_the_loop() -> None:
+    async def make() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession()
+
+    async def use() -> None:
+        async with MJSession("http://127.0.0.1:1", KEY, http=http) as session:
+            for call in (
+                session.fetch("1"),
+                session.imagine("x"),
+                session.download("http://h", "x"),
+            ):
+                with pytest.raises(ConfigurationError, match="http= belongs to another event loop"):
+                    await call
+
+    with asyncio.Runner() as one, asyncio.Runner() as other:
+        http = one.run(make())
+        other.run(use())
+        one.run(http.close())
 
 
 async def test_a_borrowed_session_stays_open_and_its_defaults_do_not_matter() -> None:

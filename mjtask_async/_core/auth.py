@@ -5,7 +5,7 @@ compares an ``Authorization`` verbatim even where a right secret stands beside i
 """
 
 from os.path import commonprefix
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import ConfigurationError
 
@@ -22,6 +22,13 @@ class Secret(str):
         return "'***'"
 
 
+def hidden(given: object) -> Any:
+    """Wrap a text so that a frame does not show it; of anything else keep but the type."""
+    if isinstance(given, type | None):
+        return given
+    return Secret(given) if isinstance(given, str) else type(given)
+
+
 class Auth:
     """The credential of a session.
 
@@ -30,14 +37,19 @@ class Auth:
         undecided: Whether ``auto`` has still to find out.
     """
 
-    def __init__(self, api_key: str | None, scheme: str) -> None:
+    def __init__(self, api_key: Any, scheme: str) -> None:
+        api_key = hidden(api_key)  # this frame is seen with an error
+        self._key: Secret | None = None
+        self.scheme: str = "bearer" if scheme == "auto" else scheme
+        self.undecided: bool = False
+        if isinstance(api_key, type):
+            raise ConfigurationError(f"api_key is no str, but {api_key.__name__}; give the text")
         if scheme not in SCHEMES:
             raise ConfigurationError(f"auth is {scheme!r}; use one of {', '.join(SCHEMES)}")
         self._key = Secret(api_key.strip()) if api_key and api_key.strip() else None
         if self._key is not None and not (self._key.isascii() and self._key.isprintable()):
             raise ConfigurationError("api_key holds a line break or a character no header takes")
-        self.undecided: bool = scheme == "auto" and self._key is not None
-        self.scheme: str = "bearer" if scheme == "auto" else scheme
+        self.undecided = scheme == "auto" and self._key is not None
 
     def __repr__(self) -> str:
         return f"<Auth {self.scheme}{' (undecided)' if self.undecided else ''}>"

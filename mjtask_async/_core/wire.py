@@ -106,8 +106,10 @@ def _address(base_url: str) -> SplitResult:
     except ValueError:
         usable, parts = False, urlsplit("")
     if not usable:
+        echoed = parts.scheme in {"http", "https"} and "@" not in base_url  # no key, no password
+        shown = repr(str(base_url)) if echoed else "no http(s) address"
         raise ConfigurationError(
-            f"base_url is {base_url!r}; give the server's address, such as https://api.example.com"
+            f"base_url is {shown}; give the server's address, such as https://api.example.com"
         )
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigurationError(

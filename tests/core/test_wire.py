@@ -61,6 +61,17 @@ def test_what_is_no_address_is_a_mistake(base_url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("base_url", "shown"),
+    [("https://x:0", True), ("sk-secret", False), ("sk:secret", False), ("https://u:p@x:0", False)],
+)
+def test_what_may_be_a_key_or_a_password_is_not_said_back(base_url: str, *, shown: bool) -> None:
+    with pytest.raises(ConfigurationError, match="give the server's address") as caught:
+        wire.server_root(base_url, None)
+
+    assert (base_url in str(caught.value)) is shown
+
+
+@pytest.mark.parametrize(
     "base_url", ["https://u@x", "https://u:p@x", "https://x?a=1", "https://x#a"]
 )
 def test_an_address_is_plain(base_url: str) -> None:
