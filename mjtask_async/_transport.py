@@ -6,7 +6,8 @@
 3. Each request states its redirects, its statuses and its time-outs itself, because the
    session may be the caller's.
 4. Submits have connections of their own that are never reused: a stale pooled one
-   makes a submit look uncertain that was never read.
+   makes a submit look uncertain that was never read. Downloads have a pool of their own:
+   many slow ones must not let a poll wait.
 """
 
 import asyncio
@@ -157,7 +158,7 @@ class Transport:
         patience = aiohttp.ClientTimeout(total=None, sock_connect=self._connect, sock_read=idle)
         headers = self._auth.headers(self._auth.scheme) if with_key else {}
         options = self._options(headers, patience)
-        session = self._session("reads")
+        session = self._session("downloads")
         with self.border("download"):
             return Stream(await session.get(url, **options), self, idle)
 

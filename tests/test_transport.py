@@ -5,6 +5,7 @@ import logging
 import pickle
 import tracemalloc
 import zlib
+from pathlib import Path
 from socket import AddressFamily
 from typing import Any
 
@@ -317,3 +318,17 @@ async def test_a_request_that_starts_while_closing_is_refused() -> None:
         with pytest.raises(ClosedError):
             await session.fetch("1")
         await closing
+
+
+async def test_many_slow_downloads_leave_connections_to_the_reads(tmp_path: Path) -> None:
+    async def answer(got: Got) -> bytes | None:
+        return reply(200, task()) if got.path.endswith("/fetch") else await never(got)
+
+    async with asking(answer, timeout=Timeouts(idle=3_000)) as (server, session):
+        links = [f"{server.base_url}/{number}.png" for number in range(101)]
+        calls = [asyncio.ensure_future(session.download(link, tmp_path)) for link in links]
+        await until(lambda: len(server.requests) == 100)
+        assert (await session.fetch("1")).id == "1"
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
