@@ -17,9 +17,9 @@ LONGEST = 120.0
 """Seconds; a server that asks for more is reported at once."""
 _RATE_LIMITED = (5.0, 10.0, 20.0)
 _FIRST = 0.5
-_OVERLOADED = 503
+_TOO_MANY, _OVERLOADED = 429, 503
 CEILING = 30.0
-"""Seconds between two tries of a failing poll, at most, unless the server asks for more."""
+"""Seconds between two tries, at most, where one after the other fails, unless the server asks for more."""
 
 
 def read_delay(error: MJTaskError, attempt: int, chance: float) -> float | None:
@@ -31,7 +31,7 @@ def read_delay(error: MJTaskError, attempt: int, chance: float) -> float | None:
         chance: Between 0 and 1.
     """
     if isinstance(error, (TransportError, ServerError)):
-        return _asked(error, jittered(min(_FIRST * 2 ** min(attempt - 1, 10), CEILING), chance))
+        return _asked(error, _doubled(attempt, chance))
     return _rate_limited(error, attempt)
 
 
@@ -42,8 +42,10 @@ def submit_delay(error: MJTaskError, attempt: int, chance: float) -> float | Non
     is a `SubmitUncertainError` and stays.
     """
     if isinstance(error, TransportError):
-        return jittered(_FIRST * 2 ** min(attempt - 1, 10), chance)
-    if isinstance(error, SubmitRejectedError) and is_overloaded(error):
+        return _doubled(attempt, chance)
+    if isinstance(error, SubmitRejectedError) and (
+        error.status == _TOO_MANY or is_overloaded(error)
+    ):
         return _asked(error, _RATE_LIMITED[min(attempt, 3) - 1])
     return _rate_limited(error, attempt)
 
@@ -68,6 +70,10 @@ def poll_delay(error: MJTaskError, failures: int, interval: float, chance: float
     if isinstance(error, RateLimitedError) and asked is None:
         usual = max(usual, _RATE_LIMITED[min(failures, 3) - 1])
     return max(jittered(usual, chance), min(asked or 0.0, LONGEST))
+
+
+def _doubled(attempt: int, chance: float) -> float:
+    return jittered(min(_FIRST * 2 ** min(attempt - 1, 10), CEILING), chance)
 
 
 def _rate_limited(error: MJTaskError, attempt: int) -> float | None:

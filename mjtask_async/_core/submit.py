@@ -165,7 +165,9 @@ def _is_refused(answer: Answer, envelope: Envelope) -> bool:
 def _refused(answer: Answer, envelope: Envelope) -> MJTaskError:
     if answer.status < 300 and is_page(answer.body):
         return unsupported(answer)
-    if answer.status in {401, 403, 429} and envelope.code not in _REFUSED - {_SATURATED}:
+    if answer.status in {401, 403}:  # whatever the code: it is about the key
+        return refusal(answer)
+    if answer.status == 429 and envelope.code not in _REFUSED - {_SATURATED}:
         return refusal(answer)
     if answer.status in {404, 405} and "code" not in envelope.value:
         return refusal(answer)

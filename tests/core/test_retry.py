@@ -82,7 +82,9 @@ def test_a_submit_is_not_sent_again_for_a_server_in_trouble() -> None:
     assert submit_delay(TROUBLE, 1, MIDDLE) is None
 
 
-@pytest.mark.parametrize(("attempt", "seconds"), [(1, 0.5), (2, 1.0), (4, 4.0)])
+@pytest.mark.parametrize(
+    ("attempt", "seconds"), [(1, 0.5), (2, 1.0), (4, 4.0), (6, 16.0), (7, 30.0), (5000, 30.0)]
+)
 def test_a_submit_that_was_not_sent_is_sent_again(attempt: int, seconds: float) -> None:
     assert submit_delay(SILENT, attempt, MIDDLE) == seconds
     assert submit_delay(SILENT, attempt, 1.0) == pytest.approx(1.2 * seconds)
@@ -92,6 +94,16 @@ def test_a_submit_that_was_not_sent_is_sent_again(attempt: int, seconds: float) 
 def test_a_busy_relay_is_asked_again(attempt: int, seconds: float) -> None:
     assert submit_delay(BUSY, attempt, 0.0) == seconds
     assert read_delay(BUSY, attempt, 0.0) is None
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 5.0), (2, 10.0), (3, 20.0), (4, 20.0)])
+def test_a_full_queue_is_asked_again_where_it_is_too_many_requests(
+    attempt: int, seconds: float
+) -> None:
+    full = QueueFullError("m", code=23, status=429)
+    assert submit_delay(full, attempt, 0.0) == seconds
+    assert submit_delay(asking(QueueFullError, 7.5, status=429), attempt, 0.0) == 7.5
+    assert read_delay(full, attempt, 0.0) is None
 
 
 @pytest.mark.parametrize(

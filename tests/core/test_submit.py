@@ -253,7 +253,11 @@ def test_an_uncertain_submit_without_an_answer_says_so() -> None:
         ({"code": 3, "description": "关联任务不存在或已失效"}, 404, SubmitRejectedError),
         ({"code": 30, "description": "d"}, 200, SubmitRejectedError),
         ({"code": 30, "description": "d"}, 429, RateLimitedError),
-        ({"code": 3, "description": "d"}, 401, SubmitRejectedError),
+        ({"code": 3, "description": "d"}, 401, AuthenticationError),
+        ({"code": 4, "description": "quota_not_enough "}, 401, AuthenticationError),
+        ({"code": 4, "description": "额度"}, 403, AuthenticationError),
+        ({"code": 24, "description": "d"}, 403, AuthenticationError),
+        ({"code": 4, "description": "quota"}, 429, QuotaError),
         ({"code": 4, "description": "d"}, 408, SubmitRejectedError),
         (
             {"code": 5, "description": "当前分组 无可用渠道", "type": "internal_error"},
