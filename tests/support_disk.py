@@ -28,7 +28,9 @@ class SlowDisk:
         finally:
             self._seconds = 0.0
 
-    def _wait(self, event: str, arguments: tuple[object, ...]) -> None:
+    def _wait(  # pragma: no cover -- what an audit hook does is not traced
+        self, event: str, arguments: tuple[object, ...]
+    ) -> None:
         if self._seconds and event in _SLOW_EVENTS and ".part" in str(arguments[0]):
             self.busy = True
             time.sleep(self._seconds)

@@ -70,8 +70,8 @@ async def test_a_method_succeeds_where_the_server_has_it(name: str, profile: str
             assert len(sim.requests) == before + 1
             return
         result = await call(session, grid)
-        if isinstance(result, Submission):
-            assert (await watcher.wait(result)).status == "SUCCESS"
+        task = await watcher.wait(result) if isinstance(result, Submission) else grid
+        assert task.status == "SUCCESS"
 
 
 @pytest.mark.parametrize("profile", sorted(ALL - {"novicezk"}))
