@@ -117,13 +117,22 @@ class Transport:
     def __repr__(self) -> str:
         return f"{self.root} {self._auth!r} {'closed' if self.closed else 'open'}"
 
-    async def send(self, request: Request, *, timeout: float, mark: Mark | None = None) -> Answer:
+    async def send(
+        self,
+        request: Request,
+        *,
+        timeout: float,
+        mark: Mark | None = None,
+        may_repeat: Callable[[Answer], bool] = lambda _: True,
+    ) -> Answer:
         """Send a request and read the whole answer, with the credential that works.
 
         Args:
             request: What to send.
             timeout: Seconds until the answer must be complete.
             mark: Given for a submit, which goes over a connection of its own.
+            may_repeat: Whether a 401 speaks of the credential alone, so that the other may be
+                tried; for a submit not to be paid for twice.
 
         Raises:
             TransportError: No complete answer came.
@@ -133,7 +142,7 @@ class Transport:
         scheme = self._auth.scheme
         answer = await self._send(request, scheme, timeout, mark)
         found_out = self._auth.scheme != scheme  # by another request, meanwhile
-        if answer.status == 401 and (self._auth.undecided or found_out):
+        if answer.status == 401 and (self._auth.undecided or found_out) and may_repeat(answer):
             if mark is not None:
                 mark.sent = False  # it was refused
             second = await self._send(request, "secret", timeout, mark)

@@ -58,7 +58,7 @@ class _AboutRequestError(MJTaskError):
         request_id: The relay's ``X-Oneapi-Request-Id``, to show to its operator.
         retry_after: Seconds the server asks to wait; None where it does not say.
         code: The server's code (3, 4, 5, 9, 23, 24, 30, -1, or a relay's text); None without one.
-        description: The server's words as they came; empty without any.
+        description: The server's words, without blanks around them; empty without any.
     """
 
     def __init__(

@@ -32,6 +32,7 @@ class Reads(Generic[T]):
     _timeouts: Timeouts
     _attempts: int
     _retries: int = 0
+    _has_no_list: bool = False
 
     async def fetch(self, task_id: str, *, timeout: float | None = None) -> T:
         """Ask for one task (contract 2.1).
@@ -158,9 +159,12 @@ class Reads(Generic[T]):
             ConfigurationError: ``state`` can be none.
         """
         wanted, started = clean_state(state), time.time()
+        if self._has_no_list:  # relays count unknown routes, and then answer 429 (contract fact 5)
+            return Reconciled(None, conclusive=False)
         try:
             tasks, is_complete = await self._read(wire.list_recent(), timeout, self._all_rows)
         except UnsupportedError:
+            self._has_no_list = True
             return Reconciled(None, conclusive=False)
         return reconcile.reconciled(
             tasks,

@@ -9,6 +9,7 @@ import logging
 import random
 import secrets
 import time
+from collections import deque
 from typing import Generic
 
 from ._core import submit, wire
@@ -26,6 +27,7 @@ class Sending(Reads[T], Generic[T]):
 
     _submits: int = 0
     _uncertain: int = 0
+    _uncertain_states: deque[str]
 
     async def _submit(
         self,
@@ -56,10 +58,12 @@ class Sending(Reads[T], Generic[T]):
         result: Submission | MJTaskError
         self._submits += 1
         try:
-            answer = await self._transport.send(request, timeout=timeout, mark=mark)
+            answer = await self._transport.send(
+                request, timeout=timeout, mark=mark, may_repeat=submit.may_repeat
+            )
         except asyncio.CancelledError:
             if mark.sent:
-                self._uncertain += 1
+                self._note_uncertain(state)
                 _log.warning("%s cancelled, maybe accepted: state %s", request.endpoint, state)
             raise
         except MJTaskError as error:
@@ -71,8 +75,13 @@ class Sending(Reads[T], Generic[T]):
             result.__cause__ = error
         else:
             result = submit.outcome(answer, state=state, sent_at=sent_at, wants_links=wants_links)
-        self._uncertain += isinstance(result, SubmitUncertainError)
+        if isinstance(result, SubmitUncertainError):
+            self._note_uncertain(state)
         return result
+
+    def _note_uncertain(self, state: str) -> None:
+        self._uncertain += 1
+        self._uncertain_states.append(state)
 
 
 def new_state() -> str:

@@ -1,6 +1,7 @@
 """`MJSession`: one server, one key."""
 
 import os
+from collections import deque
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, overload
@@ -29,6 +30,7 @@ class SessionStatistics(Struct, frozen=True):
         submits: Submits among them.
         retries: How many of the requests were second and later tries.
         uncertain: Submits that may have been accepted without our knowing the task.
+        uncertain_states: The ``state`` of each of them; of the last thousand, if there are more.
         misfits: Fields and rows of answers that did not fit their type and were left out.
     """
 
@@ -36,6 +38,7 @@ class SessionStatistics(Struct, frozen=True):
     submits: int
     retries: int
     uncertain: int
+    uncertain_states: tuple[str, ...]
     misfits: int
 
 
@@ -111,6 +114,7 @@ class MJSession(Submits[T], Generic[T]):
         _check_numbers(timeout, attempts)
         self._timeouts = timeout
         self._attempts = attempts
+        self._uncertain_states = deque(maxlen=1000)
         self._decoder = _decoder(task_type)
         self._reader = RowReader(self._decoder)
         self._transport = Transport(
@@ -152,6 +156,7 @@ class MJSession(Submits[T], Generic[T]):
             submits=self._submits,
             retries=self._retries,
             uncertain=self._uncertain,
+            uncertain_states=tuple(self._uncertain_states),
             misfits=self._decoder.misfits,
         )
 

@@ -284,4 +284,6 @@ def unsupported(answer: Answer) -> UnsupportedError:
     instead = instead_of(answer.endpoint) or "use another server for it"
     path = answer.endpoint.partition("/mj/")[2] or answer.endpoint
     message = f"this server has no such endpoint, {path}: {instead}; or check base_url"
-    return UnsupportedError(message, **answer.where)
+    envelope = Envelope(answer)
+    said = f"; the server says: {envelope.description}" if envelope.description else ""
+    return UnsupportedError(message + said, **envelope.where)

@@ -90,6 +90,8 @@ def _accepted(
 ) -> Submission | None:
     if answer.status >= 300 or not isinstance(envelope.code, int) or envelope.code not in _ACCEPTED:
         return None
+    if "code" not in envelope.value:  # an error's own code says nothing of this kind
+        return None
     result = envelope.value.get("result")
     ids, urls = ((), _links(result)) if wants_links else (_ids(result), ())
     if not ids and not urls:
@@ -122,9 +124,10 @@ def _ids(result: Any) -> tuple[str, ...]:
 
 
 def _links(result: Any) -> tuple[str, ...]:
-    """Read an upload's links: an array of them, or a single one."""
+    """Read an upload's links: an array of them, or a single one; none if one is none."""
     several = result if is_array(result) else [result]
-    return tuple(each for each in several if isinstance(each, str) and "://" in each)
+    links = tuple(each for each in several if isinstance(each, str) and "://" in each)
+    return links if len(links) == len(several) else ()
 
 
 def _queued_ahead(description: str, properties: Mapping[str, Any]) -> int | None:
@@ -139,6 +142,11 @@ def _needs_modal(envelope: Envelope, properties: Mapping[str, Any]) -> bool:
     """Relays turn code 21 into 1, so its words and properties count, too."""
     confirm = "confirm" in envelope.description.lower()
     return envelope.code == _NEEDS_MODAL or confirm or properties.get("remix") is True
+
+
+def may_repeat(answer: Answer) -> bool:
+    """Whether a refused credential is all that an answer speaks of, so that another may be tried."""
+    return not _may_run(answer, Envelope(answer))
 
 
 def _may_run(answer: Answer, envelope: Envelope) -> bool:

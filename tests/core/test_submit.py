@@ -71,7 +71,7 @@ def test_three_codes_accept(code: int | str, status: int) -> None:
         (" 123 ", ("123",), ()),
         ("a,b, c ,", ("a", "b", "c"), ()),
         (123, ("123",), ()),
-        (["https://x/1.png", "s3://b/2", "plain", 5, None], (), ("https://x/1.png", "s3://b/2")),
+        (["https://x/1.png", "s3://b/2"], (), ("https://x/1.png", "s3://b/2")),
     ],
 )
 def test_a_result_is_ids_or_links(result: object, ids: tuple[str], urls: tuple[str]) -> None:
