@@ -1,4 +1,3 @@
-
 """What must never be paid for twice, and what is kept of it (rule 6)."""
 
 import asyncio
