@@ -19,11 +19,10 @@ from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpProcessingError
-from aiohttp.payload import Payload
 from yarl import URL
 
+from ._body import Mark, MarkedBody
 from ._core.auth import Auth
 from ._core.decode import is_page
 from ._core.wire import Answer, Request
@@ -32,7 +31,6 @@ from .errors import ClosedError, ConfigurationError, MJTaskError, ProtocolError,
 R = TypeVar("R")
 E = TypeVar("E", bound=MJTaskError)
 _log = logging.getLogger(__name__)
-_CHUNK = 64 * 1024
 _SAID: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.ClientConnectorDNSError, "the host's name is not known"),
     (aiohttp.ClientSSLError, "the connection is not to be trusted (TLS)"),
@@ -52,30 +50,6 @@ _RESET = frozenset((errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED))
 
 class CutOffError(TransportError):
     """The connection ended before the first byte of an answer."""
-
-
-class Mark:
-    """Tells whether any byte of a submit's body was handed to a connection."""
-
-    def __init__(self) -> None:
-        self.sent = False
-
-
-class _MarkedBody(Payload):
-    """A body that sets its mark when it is written."""
-
-    def __init__(self, value: bytes, mark: Mark) -> None:
-        super().__init__(value, content_type="application/json")
-        self._size = len(value)
-        self._mark = mark
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return bytes(self._value).decode(encoding, errors)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        self._mark.sent = True
-        for start in range(0, len(self._value), _CHUNK):
-            await writer.write(self._value[start : start + _CHUNK])
 
 
 class Transport:
@@ -272,7 +246,7 @@ class Transport:
         patience = aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect)
         options = self._options(self._headers(request, scheme), patience)
         body = request.body
-        data = body if mark is None or body is None else _MarkedBody(body, mark)
+        data = body if mark is None or body is None else MarkedBody(body, mark)
         url = URL(self.root + request.path, encoded=True)
         session = self._session("reads" if mark is None else "submits")
         started = time.perf_counter()

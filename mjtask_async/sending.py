@@ -12,9 +12,9 @@ import time
 from collections import deque
 from typing import Generic
 
+from ._body import Mark
 from ._core import submit, wire
 from ._core.retry import submit_delay
-from ._transport import Mark
 from .errors import MJTaskError, SubmitUncertainError
 from .models import Submission, T
 from .reads import Reads, seconds

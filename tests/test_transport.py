@@ -24,7 +24,7 @@ from mjtask_async import (
     Timeouts,
     TransportError,
 )
-from mjtask_async._transport import Mark, _MarkedBody
+from mjtask_async._body import Mark, MarkedBody
 
 from .support_server import ACCEPTED, KEY, Got, Server, closed_port, never, reply, task
 from .support_session import Stopwatch, asking, until
@@ -115,7 +115,7 @@ async def test_what_cannot_be_sent_is_tried_once() -> None:
 
 
 def test_the_body_of_a_submit_can_be_looked_at() -> None:
-    body = _MarkedBody(b'{"prompt": "cat"}', Mark())
+    body = MarkedBody(b'{"prompt": "cat"}', Mark())
     assert body.decode() == '{"prompt": "cat"}'
     assert body.size == 17
 
