@@ -117,7 +117,7 @@ class Scheduling(RuleBasedStateMachine):
         for task_id in kept:
             self.failing[task_id] = group
             self.early.pop(task_id, None)
-        if kept:
+        if kept:  # pragma: no branch -- seldom nobody is left
             self.waiting.append((group, self.now + delay))
         self.turn()
 
