@@ -43,11 +43,14 @@ class Poller(Generic[T]):
     """Asks, merges and tells; the source of all streams of one watcher."""
 
     def __init__(self, session: MJSession[T], schedule: Schedule) -> None:
-        self.schedule = schedule
+        self.schedule: Schedule = schedule
         self.tracker: Tracker[T] = Tracker()
         self.consumers: Consumers[T] = Consumers(self.tracker)
         self.closed: bool = False
-        self.polls = self.polls_failed = self.confirmations = self.updates = 0
+        self.polls: int = 0
+        self.polls_failed: int = 0
+        self.confirmations: int = 0
+        self.updates: int = 0
         self.last_change_at: float | None = None
         self._session = session
         self._losing: dict[str, list[Expired[T]]] = {}

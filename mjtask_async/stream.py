@@ -33,11 +33,11 @@ class Inbox(Generic[T]):
         everything: bool = False,
         waits: bool = False,
     ) -> None:
-        self.limits = limits
+        self.limits: WatchLimits = limits
         self.open: dict[str, Joined] = {}
-        self.everything = everything
-        self.waits = waits
-        self.closed = False
+        self.everything: bool = everything
+        self.waits: bool = waits
+        self.closed: bool = False
         self._error: BaseException | None = None
         self._keep_open = keep_open
         self._slots: dict[str, TaskUpdate[T]] = {}

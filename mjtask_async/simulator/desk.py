@@ -11,6 +11,7 @@ from .switches import DEFAULTS, Switches
 
 if TYPE_CHECKING:
     from .direct import Backend
+    from .profiles import Door
 
 ATTACHMENTS = "attachments"
 """The endpoint of the pictures on the origin's CDN, which needs no key."""
@@ -43,14 +44,16 @@ class Desk:
         switches: Switches = DEFAULTS,
     ) -> None:
         sizes = {"workers": workers, "queue_size": queue_size}
-        self.connection_requests = profile.connection_requests
-        self.engine = Engine(profile.origin, seed=seed, epoch=epoch, switches=switches, **sizes)
+        self.connection_requests: int | None = profile.connection_requests
+        self.engine: Engine = Engine(
+            profile.origin, seed=seed, epoch=epoch, switches=switches, **sizes
+        )
         self.relays: list[Relay] = []
         self.backend: Backend = Direct(self.engine)
         for hop in range(switches.hops if profile.relay else 0):
             self._put_in_front(profile, f"{seed}{':' * hop}", switches)
         more: dict[str, Any] = {"epoch": epoch, "seed": seed, "switches": switches}
-        self.door = profile.door(key, self.backend, **more)
+        self.door: Door = profile.door(key, self.backend, **more)
 
     def _put_in_front(self, profile: Profile, seed: str, switches: Switches) -> None:
         assert profile.relay  # noqa: S101 -- asked before

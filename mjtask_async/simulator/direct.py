@@ -97,7 +97,7 @@ class Direct:
     """The `Backend` of a server that one asks directly."""
 
     def __init__(self, engine: Engine) -> None:
-        self.epoch = engine.epoch
+        self.epoch: float = engine.epoch
         self._engine = engine
 
     def submit(self, errand: Errand, now: float) -> Spoken:

@@ -75,11 +75,11 @@ class Relay:
         switches: Switches = DEFAULTS,
     ) -> None:
         self.address = ""
-        self.banned = False
+        self.banned: bool = False
         self._is_dead = False
         self._bans = switches.auto_ban and not rules.modes
-        self.forwarder = Forwarder(upstream, modes=rules.modes)
-        self.epoch = upstream.epoch
+        self.forwarder: Forwarder = Forwarder(upstream, modes=rules.modes)
+        self.epoch: float = upstream.epoch
         self._upstream = upstream
         self._rules = rules
         self._rewrites = rules.rewrites and switches.forward_urls
