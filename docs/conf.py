@@ -25,7 +25,7 @@ autodoc_preserve_defaults = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!mjtask_async)[\w.]+\.\w+"),  # other projects' names: checking needs the network
     ("py:(class|obj)", r"T|R|(.+\.)?[TR]"),  # type variables
-    ("py:class", r"mjtask_async\.simulator\.exchange\.Answer"),  # inner
+    ("py:class", r"mjtask_async\.simulator\.(exchange\.Answer|direct\.Spoken)"),  # inner
 ]
 
 

@@ -4,13 +4,13 @@
 It follows the servers and never this package's client, so a test against it tells
 something about the servers. Names are loaded when first used.
 
-| profile | server |
-|---|---|
-| ``new-api`` | today's new-api in front of a server like trueai's: what resellers run |
-| ``new-api-2025`` | the new-api of 2025, which resellers' documents show |
-| ``one-hub`` | one-hub in front of a server like trueai's |
-| ``trueai`` | trueai-org/midjourney-proxy, asked directly |
-| ``novicezk`` | novicezk/midjourney-proxy, asked directly |
+The profiles:
+
+- ``new-api``: today's new-api in front of a server like trueai's, what resellers run;
+- ``new-api-2025``: the new-api of 2025, which resellers' documents show;
+- ``one-hub``: one-hub in front of a server like trueai's;
+- ``trueai``: trueai-org/midjourney-proxy, asked directly;
+- ``novicezk``: novicezk/midjourney-proxy, asked directly.
 """
 
 from importlib import import_module
