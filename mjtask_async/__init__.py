@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import errors, models
     from ._core.custom_id import CustomId
+    from .bulk import BulkRun, BulkStatistics
     from .errors import (
         AuthenticationError,
         BannedPromptError,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         DownloadError,
         ImageExpiredError,
+        JournalError,
         MJTaskError,
         NeedsInputError,
         NoAccountError,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         TransportError,
         UnsupportedError,
     )
+    from .jobs import BulkJob, BulkOutcome
     from .models import (
         Button,
         ImageInput,
@@ -63,6 +66,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AuthenticationError",
     "BannedPromptError",
+    "BulkJob",
+    "BulkOutcome",
+    "BulkRun",
+    "BulkStatistics",
     "Button",
     "ClosedError",
     "ConfigurationError",
@@ -70,6 +77,7 @@ __all__ = [
     "DownloadError",
     "ImageExpiredError",
     "ImageInput",
+    "JournalError",
     "MJSession",
     "MJTaskError",
     "MediaUrl",
@@ -112,6 +120,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BulkJob": "jobs",
+    "BulkOutcome": "jobs",
+    "BulkRun": "bulk",
+    "BulkStatistics": "bulk",
     "CustomId": "_core.custom_id",
     "MJSession": "session",
     "SessionStatistics": "session",

@@ -25,6 +25,7 @@
     │   ├── TaskTimeoutError
     │   └── NeedsInputError
     ├── OutageError
+    ├── JournalError
     └── DownloadError
         └── ImageExpiredError
 
@@ -242,6 +243,10 @@ class OutageError(MJTaskError):
         super().__init__(message)
         self.ids: tuple[str, ...] = ids
         self.tasks: dict[str, Task] = tasks or {}
+
+
+class JournalError(MJTaskError):
+    """The journal of a bulk run cannot be used; the message names the file and says why."""
 
 
 class DownloadError(MJTaskError):

@@ -1,0 +1,276 @@
+"""One job's way through a bulk run: submit, watch, press buttons, bring the pictures home.
+
+1. What the journal knows is not done again; what it does not know is asked first.
+2. The steps after the prompt's own are independent: one that fails leaves the others be.
+3. An error that speaks of the job is its outcome. One that speaks of the server stops the
+   run and leaves the job to the next one.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any, Generic
+
+from msgspec import Struct, json
+
+from ._core.failures import error_of, failure_of
+from ._core.replay import MODAL, JobState, Kind, Need, Phase, Record, StepState
+from .errors import (
+    AuthenticationError,
+    ClosedError,
+    DownloadError,
+    JournalError,
+    MJTaskError,
+    NeedsInputError,
+    OutageError,
+    SubmitUncertainError,
+    TaskCancelledError,
+    TaskFailedError,
+)
+from .fetching import Home
+from .jobs import BulkOutcome, Entry
+from .models import Submission, T, WatchLimits
+from .recorder import Recorder
+from .session import MJSession
+from .submitting import Send, Submitting
+from .turnstile import Stopped
+from .watcher import TaskWatcher
+
+GRID = "grid"
+"""The label of the prompt's own picture."""
+
+
+class Tools(Struct, Generic[T], frozen=True):
+    """What the jobs of a run share."""
+
+    session: MJSession[T]
+    watcher: TaskWatcher[T]
+    recorder: Recorder
+    submitting: Submitting[T]
+    home: Home[T] | None
+    limits: WatchLimits | None
+
+
+class Errand(Generic[T]):
+    """Runs one job.
+
+    Args:
+        tools: What the run's jobs share.
+        entry: The job.
+        then: The buttons to press.
+        known: What the journal knows of it.
+    """
+
+    def __init__(
+        self, tools: Tools[T], entry: Entry, then: tuple[str, ...], known: JobState
+    ) -> None:
+        self._tools = tools
+        self._entry = entry
+        self._then = then
+        self._known = known
+        self._tasks: dict[str, T] = {}
+        self._files: dict[str, list[Path]] = {}
+        self._errors: dict[str, MJTaskError] = {}
+        self._did_something = False
+        self._is_open = False
+        """Whether another run may come further."""
+        self._was_stopped = False
+
+    async def run(self) -> BulkOutcome[T] | None:
+        """Run it to its outcome; None: the run was stopped, and the job is unfinished."""
+        try:
+            task = await self._task("", self._imagine)
+        except Stopped:
+            self._was_stopped = True
+        except MJTaskError as error:
+            self._failed("", error)
+        else:
+            self._tasks[""] = task
+            await self._rest(task)
+        return await self._outcome()
+
+    async def _rest(self, task: T) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._branch("", self._bring("", task)))
+            for label in self._then:
+                group.create_task(self._branch(label, self._press(task, label)))
+
+    async def _outcome(self) -> BulkOutcome[T] | None:
+        in_doubt = any(isinstance(e, SubmitUncertainError) for e in self._errors.values())
+        if self._was_stopped and not in_doubt:
+            return None
+        steps = ("", *self._then)
+        if not (self._was_stopped or self._is_open or self._known.ended):
+            await self._note(Record(self._entry.name, "", Kind.ENDED, time.time()))
+        return BulkOutcome(
+            index=self._entry.index,
+            job=self._entry.job,
+            tasks=tuple(self._tasks[step] for step in steps if step in self._tasks),
+            images=tuple(path for step in steps for path in self._files.get(step, ())),
+            error=next((self._errors[step] for step in steps if step in self._errors), None),
+            resumed=not self._did_something,
+        )
+
+    async def _branch(self, step: str, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Stopped:
+            self._was_stopped = True
+        except MJTaskError as error:
+            self._failed(step, error)
+
+    def _failed(self, step: str, error: MJTaskError) -> None:
+        """Sort an error: the run's, or the job's own."""
+        if _stops(error):
+            self._was_stopped = True
+            self._tools.submitting.turns.stop(error)
+            return
+        known = self._known.step(step)
+        self._is_open |= known.phase not in {Phase.REJECTED, Phase.FAILED}
+        self._errors[step] = error
+
+    # Steps
+
+    async def _task(self, step: str, send: Send) -> T:
+        """Bring a step to its success.
+
+        Raises:
+            Stopped: The run takes no more submits.
+            MJTaskError: It did not succeed.
+        """
+        known = self._known.step(step)
+        if known.phase is Phase.SUCCEEDED:
+            body = await self._tools.recorder.task(self._entry.name, step)
+            return self._tools.session._decode(body)
+        if known.error is not None and known.need is Need.NOTHING:
+            raise error_of(known.error)
+        self._did_something = True
+        submission = await self._submission(step, send, known)
+        try:
+            task = await self._watched(step, submission)
+        except (TaskFailedError, TaskCancelledError) as error:
+            failure = failure_of(error)
+            await self._note(self._record(step, Kind.FAILED, error=failure))
+            raise
+        await self._note(self._record(step, Kind.SUCCEEDED), json.encode(task))
+        return task
+
+    async def _submission(self, step: str, send: Send, known: StepState) -> Submission:
+        if known.need is Need.WATCH:
+            ids = (known.task_id,)
+            return Submission(*ids, ids, state=known.state, needs_modal=known.needs_modal)
+        if known.need is Need.RECONCILE:
+            submission = await self._tools.submitting.find(self._entry, self._known, step)
+            if submission is not None:
+                return submission
+        state = self._entry.job.state if not step else None
+        return await self._tools.submitting.submit(
+            self._entry, self._known, step, send, state=state
+        )
+
+    async def _watched(self, step: str, submission: Submission) -> T:
+        """Wait for a task's end, and answer if it asks for more."""
+        modal = self._known.steps.get(step + MODAL)
+        if submission.needs_modal or modal is not None:
+            submission = await self._answered(step, submission)
+        try:
+            return await self._wait(submission)
+        except NeedsInputError:
+            if submission.answers_modal or modal is not None:
+                raise
+            submission = await self._answered(step, submission)
+            return await self._wait(submission)
+
+    async def _answered(self, step: str, submission: Submission) -> Submission:
+        """Send the second request, unless it has been sent."""
+        name, task_id = step + MODAL, submission.task_id or ""
+        known = self._known.step(name)
+        if known.error is not None:
+            raise error_of(known.error)
+        if known.need is Need.RECONCILE:
+            return await self._half_answered(name, task_id)
+        if known.need is Need.WATCH:
+            return Submission(task_id, (task_id,), answers_modal=True)
+
+        async def send(state: str) -> Submission:
+            return await self._tools.session.modal(task_id, state=state)
+
+        return await self._tools.submitting.submit(self._entry, self._known, name, send)
+
+    async def _half_answered(self, name: str, task_id: str) -> Submission:
+        """Look whether a second request arrived that may have been lost: the task moves."""
+        try:
+            await self._wait(task_id)
+        except NeedsInputError as error:
+            known = self._known.step(name)
+            raise SubmitUncertainError(
+                f"task {task_id} still waits for the second request that was sent to it; "
+                "it may have been accepted",
+                state=known.state,
+                sent_at=known.sent_at,
+            ) from error
+        return Submission(task_id, (task_id,), answers_modal=True)
+
+    async def _wait(self, task: str | Submission) -> T:
+        try:
+            return await self._tools.watcher.wait(task, limits=self._tools.limits)
+        finally:
+            self._tools.submitting.turns.freed()
+
+    async def _imagine(self, state: str) -> Submission:
+        job = self._entry.job
+        return await self._tools.session.imagine(
+            job.prompt,
+            images=job.images,
+            bot=job.bot,
+            account_filter=job.account_filter,
+            notify_hook=job.notify_hook,
+            state=state,
+        )
+
+    async def _press(self, task: T, label: str) -> None:
+        async def send(state: str) -> Submission:
+            hook = self._entry.job.notify_hook
+            return await self._tools.session.action(task, label, state=state, notify_hook=hook)
+
+        pressed = self._tasks[label] = await self._task(label, send)
+        await self._bring(label, pressed)
+
+    # Files
+
+    async def _bring(self, step: str, task: T) -> None:
+        home, known = self._tools.home, self._known.step(step)
+        if home is None:
+            return
+        if known.placed:
+            self._files[step] = list(map(Path, known.paths))
+            return
+        self._did_something = True
+        staged, fresh = await home.fetch(task)
+        self._tasks[step] = fresh
+        paths = list(map(Path, known.paths))
+        if len(paths) != len(staged):
+            paths = await home.named(self._entry, step or GRID, staged)
+            await self._note(self._record(step, Kind.PLACING, paths=tuple(map(str, paths))))
+        await home.place(staged, paths)
+        await self._note(self._record(step, Kind.PLACED))
+        self._files[step] = paths
+
+    # Records
+
+    def _record(self, step: str, kind: Kind, **about: Any) -> Record:
+        return Record(self._entry.name, step, kind, time.time(), **about)
+
+    async def _note(self, record: Record, task: bytes | None = None) -> None:
+        self._known.apply(record)
+        await self._tools.recorder.write((record, task))
+
+
+def _stops(error: MJTaskError) -> bool:
+    """Whether an error speaks of the run: one refusal of the key by itself does not (Q37)."""
+    if isinstance(error, AuthenticationError):
+        return bool(error.ids)
+    if isinstance(error, DownloadError):
+        return isinstance(error.__cause__, OSError)  # the disk
+    return isinstance(error, (ClosedError, JournalError, OutageError))

@@ -1,0 +1,239 @@
+"""Pictures of a bulk run come home: checked, named, and noted in the journal.
+
+1. Everything unfinished lies in one hidden folder that bears the journal's token, so the
+   next run knows it for its own and removes it.
+2. A file's name is in the journal before the file bears it: after a crash between the two
+   the same name is taken again, and no picture is there twice.
+3. A link may lead anywhere, so each address is looked at before it is asked, after every
+   redirect, too. What a name resolves to is looked at just before the request.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Collection, Iterable
+from importlib import import_module
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+from yarl import URL
+
+from . import images
+from ._core.addresses import check_host, check_reachable, literal
+from ._core.filenames import Template
+from ._core.media import VIDEOS
+from .errors import DownloadError, ImageExpiredError, TransportError
+from .jobs import Entry
+from .models import T, Task
+from .recorder import in_thread
+from .session import MJSession
+
+if TYPE_CHECKING:
+    from ._transport import Stream, Transport
+
+_GONE = frozenset((403, 404, 410))
+_PAUSES = (1.0, 4.0)
+"""Seconds before the second and third try of a download that was cut off."""
+
+
+class Home(Generic[T]):
+    """The folder that pictures come to.
+
+    Args:
+        session: Whose tasks they are.
+        folder: Where they go; it is made.
+        template: How they are called.
+        allowed: Hosts that may be asked although they are in a private network.
+        at_once: Downloads under way at once.
+    """
+
+    def __init__(
+        self,
+        session: MJSession[T],
+        folder: Path,
+        template: Template,
+        *,
+        allowed: Collection[str] = (),
+        at_once: int = 4,
+    ) -> None:
+        self._session = session
+        self._folder = folder
+        self._template = template
+        self._guarded = cast("Transport", _Guarded(session._transport, allowed))
+        self._turns = asyncio.Semaphore(at_once)
+        self._taken: set[Path] = set()
+        self._parts = folder
+
+    async def open(self, token: str) -> None:
+        """Make the folder, and remove what an earlier run left unfinished.
+
+        Raises:
+            DownloadError: The folder cannot be written.
+        """
+        self._parts = self._folder / f".{token}.part"
+        await in_thread(self._prepare)
+
+    async def aclose(self) -> None:
+        """Remove what is unfinished."""
+        await in_thread(shutil.rmtree, self._parts, True)  # noqa: FBT003 -- ignore_errors
+
+    async def fetch(self, task: T) -> tuple[list[Path], T]:
+        """Download a task's files to the hidden folder.
+
+        Returns:
+            The files, and the task, fetched again if its links had expired.
+
+        Raises:
+            DownloadError: There is nothing to bring, or it is no picture.
+            TransportError: It was cut off, three times.
+        """
+        async with self._turns:
+            if task.image_expires_at is not None and task.image_expires_at.timestamp() <= time():
+                task = await self._session.fetch(task.id)
+            try:
+                return await self._staged(task), task
+            except DownloadError as error:
+                if error.status not in _GONE and not isinstance(error, ImageExpiredError):
+                    raise
+            task = await self._session.fetch(task.id)
+            return await self._staged(task), task
+
+    async def named(self, entry: Entry, label: str, staged: Iterable[Path]) -> list[Path]:
+        """Choose names that no other file has."""
+        return await in_thread(self._names, entry, label, list(staged))
+
+    async def place(self, staged: Iterable[Path], paths: Iterable[Path]) -> None:
+        """Give files their names.
+
+        Raises:
+            DownloadError: The folder cannot be written.
+        """
+        await in_thread(self._place, list(staged), list(paths))
+
+    async def _staged(self, task: Task) -> list[Path]:
+        for pause in _PAUSES:
+            try:
+                return await self._once(task)
+            except TransportError:
+                await asyncio.sleep(pause)
+        return await self._once(task)
+
+    async def _once(self, task: Task) -> list[Path]:
+        folder = self._parts / secrets.token_hex(8)
+        idle = self._session._timeouts.idle
+        dest = f"{folder}{os.sep}"
+        staged = await images.download(self._guarded, task, dest, overwrite=False, idle=idle)
+        await in_thread(_check_pictures, staged)
+        return staged
+
+    def _prepare(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self._parts, ignore_errors=True)
+            self._parts.mkdir(exist_ok=True)
+        except OSError as error:
+            message = f"the pictures' folder {self._folder} cannot be used: {error}"
+            raise DownloadError(message) from error
+
+    def _names(self, entry: Entry, label: str, staged: list[Path]) -> list[Path]:
+        chosen: list[Path] = []
+        for number, path in enumerate(staged, 1):
+            which = f"{label}-{number}" if len(staged) > 1 else label
+            task_id = path.stem.removesuffix(f"-{number}")
+            names = self._template.names(
+                index=entry.index,
+                prompt=entry.job.prompt,
+                label=which,
+                ext=path.suffix.removeprefix("."),
+                key=entry.job.key or "",
+                task_id=task_id,
+            )
+            free = next(p for p in map(self._folder.joinpath, names) if self._is_free(p))
+            self._taken.add(free)
+            chosen.append(free)
+        return chosen
+
+    def _is_free(self, path: Path) -> bool:
+        return path not in self._taken and not path.exists()
+
+    def _place(self, staged: list[Path], paths: list[Path]) -> None:
+        try:
+            for part, path in zip(staged, paths, strict=True):
+                part.replace(path)
+            for part in staged[:1]:
+                part.parent.rmdir()
+            _flush(self._folder)
+        except OSError as error:
+            message = f"the pictures' folder {self._folder} cannot be used: {error}"
+            raise DownloadError(message) from error
+        self._taken.difference_update(paths)
+
+
+class _Guarded:
+    """A transport that looks at each address before it is asked."""
+
+    def __init__(self, transport: "Transport", allowed: Collection[str]) -> None:
+        self.root = transport.root
+        self.origin = transport.origin
+        self._transport = transport
+        self._allowed = allowed
+
+    async def open(self, url: URL, *, idle: float, with_key: bool) -> "Stream":
+        await self._check(url)
+        return await self._transport.open(url, idle=idle, with_key=with_key)
+
+    async def _check(self, url: URL) -> None:
+        host = url.host or ""
+        if check_host(host, self.origin.host, self._allowed):
+            return
+        address = literal(host)
+        for each in [address] if address else await _resolved(host):
+            check_reachable(each, host)
+
+
+async def _resolved(host: str) -> list[str]:
+    """List a name's addresses; none where only a proxy can resolve it, and we cannot reach it."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return [str(info[4][0]) for info in found]
+
+
+def _check_pictures(paths: list[Path]) -> None:
+    """Let Pillow read each picture to its end, where it is installed.
+
+    Raises:
+        DownloadError: One cannot be decoded.
+    """
+    try:
+        pillow: Any = import_module("PIL.Image")
+    except ImportError:
+        return
+    for path in paths:
+        if path.suffix not in VIDEOS:
+            _check_picture(pillow, path)
+
+
+def _check_picture(pillow: Any, path: Path) -> None:
+    foreign = (OSError, ValueError, SyntaxError, pillow.DecompressionBombError)
+    try:
+        with pillow.open(path) as picture:
+            picture.load()
+    except foreign as error:
+        raise DownloadError(f"the picture cannot be decoded: {error}") from None
+
+
+def _flush(folder: Path) -> None:
+    """Put the names of a folder on the disk; Windows does so by itself."""
+    if os.name == "nt":  # pragma: no cover -- folders cannot be opened there
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,230 @@
+"""One submit of a bulk run: told to the journal before, and after whatever comes of it.
+
+A submit under way is finished even if the job that wants it is cancelled: what the
+server has accepted is paid for, so its id has to reach the journal.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, Literal
+
+from ._core.failures import failure_of
+from ._core.pace import Verdict
+from ._core.replay import JobState, Kind, Need, Record
+from .errors import (
+    ConfigurationError,
+    JournalError,
+    MJTaskError,
+    RequestError,
+    SubmitUncertainError,
+    UnsupportedError,
+)
+from .jobs import Entry
+from .models import Reconciled, Submission, T
+from .recorder import Recorder
+from .sending import new_state
+from .session import MJSession
+from .turnstile import Stopped, Turnstile
+
+_log = logging.getLogger(__name__)
+OnUncertain = Literal["report", "resubmit"]
+Send = Callable[[str], Awaitable[Submission]]
+_LONGEST = 900.0
+"""Seconds for which one call of a submit may try to send: its pauses between tries included."""
+
+
+class Submitting(Generic[T]):
+    """Sends the submits of one run.
+
+    Args:
+        session: To where.
+        recorder: Told of everything.
+        turns: Who may submit when.
+        on_uncertain: What to do with a submit that may have been accepted.
+    """
+
+    def __init__(
+        self,
+        session: MJSession[T],
+        recorder: Recorder,
+        turns: Turnstile,
+        on_uncertain: OnUncertain,
+    ) -> None:
+        self.turns = turns
+        self._session = session
+        self._recorder = recorder
+        self._resubmits = on_uncertain == "resubmit"
+        self._under_way: set[asyncio.Task[Submission | None]] = set()
+        self._opened_at = time.time()
+        self._has_list: bool | None = None
+
+    async def aclose(self, grace: float) -> None:
+        """Wait for the submits under way, but no longer than ``grace`` seconds."""
+        self.turns.stop()
+        under_way = list(self._under_way)
+        if under_way:
+            await asyncio.wait(under_way, timeout=grace)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def submit(
+        self, entry: Entry, job: JobState, step: str, send: Send, *, state: str | None = None
+    ) -> Submission:
+        """Send a step's submit, as often as it takes until it is accepted or refused for good.
+
+        Args:
+            entry: Whose.
+            job: What is known of it.
+            step: Which of its steps.
+            send: Sends it, given its ``state``.
+            state: The caller's own; None makes one.
+
+        Raises:
+            Stopped: The run takes no more submits; it can be sent by the next one.
+            SubmitRejectedError: The server refused it.
+            SubmitUncertainError: It may have been accepted.
+        """
+        known = job.step(step)
+        token = state or (known.state if known.need is Need.SUBMIT else "") or new_state()
+        if known.state != token or known.need is not Need.SUBMIT:
+            await self._note(job, _intent(entry, step, token))
+        while True:
+            await self.turns.enter()
+            task = asyncio.create_task(self._once(entry, job, step, send))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+            submission = await asyncio.shield(task)
+            if submission is not None:
+                return submission
+
+    async def find(self, entry: Entry, job: JobState, step: str) -> Submission | None:
+        """Find out what became of a submit that may have been accepted.
+
+        Returns:
+            What it became; None where it shall be sent again.
+
+        Raises:
+            SubmitUncertainError: Nobody can know.
+        """
+        known = job.step(step)
+        found = await self._reconciled(known.state, known.sent_at)
+        if found.found is not None:
+            return await self._take(entry, job, step, found.found.id)
+        if found.conclusive or self._resubmits:
+            return None
+        raise SubmitUncertainError(
+            "an earlier run was cut off during this submit, so it may have been accepted and "
+            f"charged; the server cannot tell (state {known.state})",
+            state=known.state,
+            sent_at=known.sent_at,
+        )
+
+    async def _once(self, entry: Entry, job: JobState, step: str, send: Send) -> Submission | None:
+        """Send it once; None: it was refused for the moment."""
+        state = job.step(step).state
+        try:
+            await self._note(job, Record(entry.name, step, Kind.SENDING, time.time()))
+            submission = await send(state)
+        except MJTaskError as error:
+            return await self._failed(entry, job, step, error)
+        finally:
+            self.turns.leave()
+        self.turns.accepted()
+        await self._accepted(entry, job, step, submission)
+        return submission
+
+    async def _accepted(
+        self, entry: Entry, job: JobState, step: str, submission: Submission
+    ) -> None:
+        task_id, modal = submission.task_id or "", submission.needs_modal
+        record = Record(
+            entry.name, step, Kind.ACCEPTED, time.time(), task_id=task_id, needs_modal=modal
+        )
+        try:
+            await self._note(job, record)
+        except JournalError:
+            _log.warning("task %s, state %s, is not in the journal", task_id, submission.state)
+            raise
+
+    async def _failed(
+        self, entry: Entry, job: JobState, step: str, error: MJTaskError
+    ) -> Submission | None:
+        verdict = self.turns.failed(error)
+        if isinstance(error, SubmitUncertainError):
+            return await self._in_doubt(entry, job, step, error)
+        if verdict is Verdict.JOB and not isinstance(error, ConfigurationError):
+            failure = failure_of(error)
+            record = Record(entry.name, step, Kind.REJECTED, time.time(), error=failure)
+            await self._note(job, record)
+            raise error
+        await self._note(job, Record(entry.name, step, Kind.REFUSED, time.time()))
+        if verdict is Verdict.STOP:
+            raise Stopped
+        if verdict is Verdict.JOB:
+            raise error  # nothing was sent: what was wrong with it can be put right
+        return None
+
+    async def _in_doubt(
+        self, entry: Entry, job: JobState, step: str, error: SubmitUncertainError
+    ) -> Submission | None:
+        """Look for it once; a miss right after a submit proves nothing."""
+        await self._note(job, Record(entry.name, step, Kind.UNCERTAIN, time.time()))
+        found = await self._look(error.state, error.sent_at)
+        if found.found is not None:
+            return await self._take(entry, job, step, found.found.id)
+        if not (found.conclusive or self._resubmits):
+            raise error
+        own = error.state == entry.job.state
+        again = error.state if own else new_state()
+        await self._note(job, _intent(entry, step, again))
+        return None
+
+    async def _reconciled(self, state: str, sent_at: float) -> Reconciled[T]:
+        """Look for a submit of an earlier run, once it can no longer arrive."""
+        found = await self._look(state, sent_at)
+        if found.conclusive or not self._has_list:
+            return found
+        died_at = min(self._opened_at, sent_at + _LONGEST)
+        left = died_at + self._session._timeouts.submit - time.time()
+        if left > 0:
+            await asyncio.sleep(left)
+            found = await self._look(state, sent_at)
+        return found
+
+    async def _look(self, state: str, sent_at: float) -> Reconciled[T]:
+        """Ask the server's list, where it has one."""
+        if self._has_list is None:
+            self._has_list = await self._finds_list()
+        if not self._has_list:
+            return Reconciled(None, conclusive=False)
+        try:
+            return await self._session.reconcile(state, sent_at=sent_at)
+        except RequestError:
+            return Reconciled(None, conclusive=False)
+
+    async def _finds_list(self) -> bool | None:
+        try:
+            await self._session.list_recent()
+        except UnsupportedError:
+            return False
+        except RequestError:
+            return None
+        return True
+
+    async def _take(self, entry: Entry, job: JobState, step: str, task_id: str) -> Submission:
+        submission = Submission(task_id, (task_id,), state=job.step(step).state)
+        await self._accepted(entry, job, step, submission)
+        return submission
+
+    async def _note(self, job: JobState, record: Record) -> None:
+        job.apply(record)
+        await self._recorder.write((record, None))
+
+
+def _intent(entry: Entry, step: str, state: str) -> Record:
+    prompt = "" if step else entry.job.prompt
+    now = time.time()
+    return Record(entry.name, step, Kind.INTENT, now, state=state, index=entry.index, prompt=prompt)
