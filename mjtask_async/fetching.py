@@ -176,10 +176,11 @@ class _Guarded:
     """A transport that looks at each address before it is asked."""
 
     def __init__(self, transport: "Transport", allowed: Collection[str]) -> None:
-        self.root = transport.root
-        self.origin = transport.origin
         self._transport = transport
         self._allowed = allowed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
     async def open(self, url: URL, *, idle: float, with_key: bool) -> "Stream":
         await self._check(url)
@@ -187,7 +188,7 @@ class _Guarded:
 
     async def _check(self, url: URL) -> None:
         host = url.host or ""
-        if check_host(host, self.origin.host, self._allowed):
+        if check_host(host, self._transport.origin.host, self._allowed):
             return
         address = literal(host)
         for each in [address] if address else await _resolved(host):

@@ -108,7 +108,8 @@ def test_a_record_that_does_not_fit_changes_nothing(kinds: list[Kind]) -> None:
 def test_nothing_is_submitted_without_an_intent() -> None:
     for kind, (sources, target) in MOVES.items():
         if target is Phase.SENDING:
-            assert (kind, sources) == (Kind.SENDING, {Phase.INTENDED})
+            assert kind is Kind.SENDING
+            assert sources == frozenset((Phase.INTENDED,))
 
 
 def test_the_nth_equal_content_is_the_nth_job() -> None:
