@@ -130,6 +130,8 @@ class Home(Generic[T]):
         return staged
 
     def _prepare(self) -> None:
+        self._folder = self._folder.absolute()  # names in a journal outlive a working folder
+        self._parts = self._folder / self._parts.name
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(self._parts, ignore_errors=True)

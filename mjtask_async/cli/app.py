@@ -7,13 +7,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from rich.console import Console
 
 from ..simulator import PROFILES
-from . import demo as _demo, serve, tasks
+from . import bulk as _bulk, demo as _demo, serve, tasks
 from .exits import INTERRUPTED, MEANINGS, code_of, first_leaf, sentence
 from .screen import Screen, screen_for
 
@@ -268,6 +268,45 @@ def upload(ctx: typer.Context, images: Images, *, as_json: Json = False) -> None
 def cancel(ctx: typer.Context, task_id: Id, *, as_json: Json = False) -> None:
     """Ask the server to end a task."""
     _run(ctx, partial(tasks.cancel, task_id=task_id), as_json=as_json)
+
+
+@app.command()
+def bulk(
+    ctx: typer.Context,
+    prompts: Annotated[Path, typer.Argument(help="A .txt, .jsonl or .csv file.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The folder for pictures and results.")],
+    in_flight: Annotated[int, typer.Option(min=1, help="Jobs under way at once.")] = 20,
+    then: Annotated[
+        list[str] | None, typer.Option(help="A button to press on success, such as U1; repeatable.")
+    ] = None,
+    journal_: Annotated[
+        Path | None, typer.Option("--journal", help="The file from which a run can go on.")
+    ] = None,
+    resubmit_uncertain: Annotated[
+        bool, typer.Option("--resubmit-uncertain", help="Even if that may be paid for twice.")
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A private host that may serve pictures.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run many prompts to pictures; the same command again goes on with the journal."""
+    how: Literal["resubmit", "report"] = "resubmit" if resubmit_uncertain else "report"
+    buttons, hosts = tuple(then or ()), tuple(allow_host or ())
+    plan = _bulk.Plan(prompts, out, journal_, in_flight, buttons, how, hosts)
+    _run(ctx, partial(_bulk.bulk, plan=plan), as_json=as_json)
+
+
+@app.command()
+def journal(
+    ctx: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="JOURNAL")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show what is in a journal."""
+    _run(ctx, partial(_bulk.journal, path=path), as_json=as_json)
 
 
 def _submit(

@@ -8,6 +8,7 @@ from ..errors import (
     AuthenticationError,
     ConfigurationError,
     DownloadError,
+    JournalError,
     MJTaskError,
     OutageError,
     RequestError,
@@ -32,6 +33,7 @@ _CODES: Mapping[type[Exception], int] = MappingProxyType(
         TaskError: 7,
         OutageError: 8,
         DownloadError: 9,
+        JournalError: 11,
         MJTaskError: 10,
         OSError: 11,
     }
@@ -49,7 +51,7 @@ MEANINGS: Mapping[int, str] = MappingProxyType(
         8: "the server stopped answering; the tasks may go on",
         9: "a picture could not be downloaded",
         10: "any other error of the library",
-        11: "a file, folder or port could not be used",
+        11: "a file, folder, journal or port could not be used",
         INTERRUPTED: "interrupted (Ctrl-C); tasks go on at the server",
     }
 )

@@ -5,7 +5,7 @@ from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 76rem; margin: 0 auto; padding: 2.5rem 1.25rem; }
 h1 { margin: 0 0 1rem; font-size: 1.6rem; font-weight: 600; letter-spacing: -0.01em; }
@@ -31,7 +31,7 @@ class Picture(NamedTuple):
 
 def page(title: str, pictures: Iterable[Picture], facts: Mapping[str, str]) -> str:
     """Render the whole page; every text is escaped."""
-    rows = "".join(_fact(name, value) for name, value in facts.items())
+    rows = "".join(fact(name, value) for name, value in facts.items())
     tiles = "\n".join(map(_tile, pictures))
     return f"""<!doctype html>
 <html lang="en">
@@ -40,7 +40,7 @@ def page(title: str, pictures: Iterable[Picture], facts: Mapping[str, str]) -> s
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
 <style>
-{_STYLE}
+{STYLE}
 </style>
 </head>
 <body>
@@ -54,7 +54,8 @@ def page(title: str, pictures: Iterable[Picture], facts: Mapping[str, str]) -> s
 """
 
 
-def _fact(name: str, value: str) -> str:
+def fact(name: str, value: str) -> str:
+    """Render a fact as a pair of a description list."""
     return f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
 
 

@@ -80,7 +80,7 @@ async def test_a_link_known_to_have_expired_is_not_tried(tmp_path: Path) -> None
         def fresh(_: Asked) -> None:
             server.rows[TASK]["imageUrl"] = f"{server.base_url}{LINK}"
 
-        server.hooks[f"task/{TASK}/fetch"] = [fresh]  # type: ignore[list-item]
+        server.hooks[f"task/{TASK}/fetch"] = [fresh]
         (outcome,) = await outcomes(session, ["fox"], download_to=tmp_path)
 
     assert outcome.error is None

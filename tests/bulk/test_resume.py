@@ -344,7 +344,7 @@ async def test_a_journal_that_fills_its_disk_stops_the_run_and_loses_nothing(
             assert journal is not None
             journal._database.execute("PRAGMA query_only = ON")
 
-        server.hooks["submit/imagine"] = [lambda _: None, fill]  # type: ignore[list-item]
+        server.hooks["submit/imagine"] = [lambda _: None, fill]
         async with BulkRun(session, ["a", "b", "c"], journal=path, in_flight=1) as run:
             with pytest.raises(JournalError, match=r"run\.db"):
                 [outcome async for outcome in run]

@@ -21,7 +21,7 @@ from .conftest import CommandLine
 
 COMMANDS = (
     *("demo", "simulate", "imagine", "fetch", "watch", "download", "blend", "describe"),
-    *("shorten", "action", "modal", "swap", "seed", "upload", "cancel"),
+    *("shorten", "action", "modal", "swap", "seed", "upload", "cancel", "bulk", "journal"),
 )
 
 

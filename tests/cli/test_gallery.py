@@ -8,7 +8,7 @@ EVIL = '"><script>alert(1)</script>&'
 class Reader(HTMLParser):
     """Collects what a browser would see."""
 
-    VOID = frozenset(("meta", "img"))
+    VOID = frozenset(("meta", "img", "input"))
 
     def __init__(self, text: str) -> None:
         super().__init__()
