@@ -280,7 +280,7 @@ class BulkRun(Generic[T]):
     async def _run(self, tools: Tools[T], source: Source) -> None:
         """Pull jobs while there is room, and start each."""
         try:
-            while not tools.submitting.turns.stopped:
+            while True:
                 await self._slots.acquire()
                 entry = await source.next()
                 if entry is None:

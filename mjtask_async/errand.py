@@ -177,8 +177,6 @@ class Errand(Generic[T]):
         try:
             return await self._wait(submission)
         except NeedsInputError:
-            if submission.answers_modal or modal is not None:
-                raise
             submission = await self._answered(step, submission)
             return await self._wait(submission)
 

@@ -11,7 +11,7 @@ import os
 import secrets
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
@@ -120,15 +120,6 @@ class Journal:
             rows = self._database.execute(query, (name,)).fetchall()
         return fold(map(_record, rows)).get(name) or JobState()
 
-    def jobs(self) -> dict[str, JobState]:
-        """Fold all records, in the order in which the jobs began.
-
-        Raises:
-            JournalError: They cannot be read, or contradict each other.
-        """
-        with self._translated():
-            return fold(map(_record, self._database.execute(f"{_SELECT} ORDER BY number")))
-
     def task(self, job: str, step: str) -> bytes | None:
         """Read the task that a step became, as JSON; None without one.
 
@@ -185,7 +176,7 @@ class Journal:
             )
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self) -> Generator[None]:
         with self._mutex, _translated(self.path):
             yield
 
@@ -311,7 +302,7 @@ def _record(row: tuple[str, str, str, float, bytes]) -> Record:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _translated(path: Path) -> Generator[None]:
     """Raise our error for SQLite's, with the file's name and what to think of it."""
     try:
         yield

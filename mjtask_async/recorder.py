@@ -96,7 +96,6 @@ async def to_the_end(work: Awaitable[R]) -> R:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # has been seen
+        task.exception()  # has been seen
         raise cancelled
     return task.result()

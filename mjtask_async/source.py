@@ -76,7 +76,8 @@ def check_source(jobs: object) -> None:
     Raises:
         ConfigurationError: They cannot.
     """
+    kind = type(jobs).__name__
     if isinstance(jobs, (str, bytes, dict)):
-        raise ConfigurationError(f"jobs is a single {type(jobs).__name__}; give a list of jobs")
+        raise ConfigurationError(f"jobs is a single {kind}; give a list of jobs")
     if not isinstance(jobs, (Iterable, AsyncIterable)):
-        raise ConfigurationError(f"jobs is a {type(jobs).__name__}; give an iterable of prompts")
+        raise ConfigurationError(f"jobs is a {kind}; give an iterable of prompts")

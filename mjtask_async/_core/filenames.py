@@ -54,5 +54,4 @@ class Template:
             )
         )
         yield f"{stem}.{ext}"
-        for number in count(2):
-            yield f"{stem}-{number}.{ext}"
+        yield from (f"{stem}-{number}.{ext}" for number in count(2))

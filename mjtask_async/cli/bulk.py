@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,16 +57,17 @@ class Interrupts:
         self._calls[min(self.count, 2) - 1]()
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> Generator[None]:
         """Hear Ctrl-C, where this is the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         loop = asyncio.get_running_loop()
-        before = signal.signal(
-            signal.SIGINT,
-            lambda *_: loop.call_soon_threadsafe(self),  # wakes the loop, too
-        )
+
+        def heard(_number: int, _frame: object) -> None:
+            loop.call_soon_threadsafe(self)  # which wakes the loop, too
+
+        before = signal.signal(signal.SIGINT, heard)
         try:
             yield
         finally:

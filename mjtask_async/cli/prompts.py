@@ -81,12 +81,11 @@ def _rows(text: str) -> Iterator[tuple[int, Any]]:
     reader = csv.DictReader(text.splitlines(keepends=True), restkey="", strict=True)
     for row in reader:
         fields: dict[str, Any] = {name: value for name, value in row.items() if value}
-        if "" in fields:
-            yield reader.line_num, ValueError("more columns than the header names")
-            return
         for name in _LISTS & fields.keys():
             fields[name] = fields[name].split()
-        if fields:
+        if "" in fields:
+            yield reader.line_num, ValueError("more columns than the header names")
+        elif fields:
             yield reader.line_num, {"prompt": "", **fields}
 
 

@@ -33,7 +33,7 @@ from mjtask_async.simulator import Fault, Simulator
 
 from ..support_bulk import Origin, always, origin, outcomes, refusal
 from ..support_cancel import cancel_everywhere
-from ..support_stub import Asked, Reply, accepted, says
+from ..support_stub import DATA_URL, PNG, Asked, Reply, accepted, says
 
 MINUTE = 60.0
 
@@ -65,7 +65,7 @@ async def test_no_jobs_are_no_outcomes() -> None:
 async def test_a_job_s_own_words_go_along() -> None:
     job = BulkJob(
         "a fox",
-        images=("https://example.com/a.png",),
+        images=("https://example.com/a.png", PNG),
         state="mine",
         bot="NIJI_JOURNEY",
         account_filter={"modes": ["FAST"]},
@@ -77,7 +77,7 @@ async def test_a_job_s_own_words_go_along() -> None:
     sent = server.asked[0].json
     assert sent == {
         "prompt": "a fox",
-        "base64Array": ["https://example.com/a.png"],
+        "base64Array": ["https://example.com/a.png", DATA_URL],
         "state": "mine",
         "botType": "NIJI_JOURNEY",
         "accountFilter": {"modes": ["FAST"]},
@@ -484,8 +484,8 @@ async def test_leaving_early_leaves_nothing_behind(tmp_path: Path) -> None:
             async with BulkRun(
                 session, [f"{n}" for n in range(9)], download_to=tmp_path, journal=tmp_path / "j"
             ) as run:
-                async for _ in run:
-                    raise ZeroDivisionError
+                await anext(run)
+                raise ZeroDivisionError
         assert len(files(tmp_path, "*.png")) <= 4
         assert not files(tmp_path, ".*")
     gc.collect()

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from mjtask_async import BulkRun, DownloadError, Task, TransportError
+from mjtask_async.fetching import _Guarded
 
 from ..support_bulk import PICTURE, Origin, always, origin, outcomes
 from ..support_stub import Asked, Reply
@@ -179,6 +181,13 @@ async def test_a_name_that_nobody_knows_is_the_transport_s_error(tmp_path: Path)
     assert isinstance(outcome.error, TransportError)
 
 
+async def test_a_public_address_is_fine() -> None:
+    async with origin() as (_, session):
+        guarded = _Guarded(session._transport, ())
+        await guarded._check(URL("http://93.184.216.34/a.png"))
+        assert guarded.root == session._transport.root
+
+
 async def test_few_pictures_come_at_once(tmp_path: Path) -> None:
     async with origin() as (_, session):
         prompts = [f"{number}" for number in range(12)]
@@ -208,7 +217,11 @@ async def test_a_full_disk_stops_the_run_and_loses_nothing(
 ) -> None:
     journal, folder = tmp_path / "run.db", tmp_path / "pictures"
 
-    def full(*_: object) -> None:
+    renames = Path.replace
+
+    def full(*paths: Any) -> Any:
+        if len(paths) == 2 and paths[1].parent != folder:
+            return renames(*paths)
         raise OSError(28, "No space left on device")
 
     async with origin() as (server, session):

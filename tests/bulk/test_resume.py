@@ -79,7 +79,12 @@ TAKEN = (*SENT, Kind.ACCEPTED)
 
 async def test_what_is_done_is_told_again_and_not_done_again(path: Path) -> None:
     folder = path.parent / "pictures"
-    options: dict[str, Any] = {"journal": path, "download_to": folder, "then": ("U1",)}
+    options: dict[str, Any] = {
+        "journal": path,
+        "download_to": folder,
+        "then": ("U1",),
+        "in_flight": 1,
+    }
     async with origin() as (server, session):
         server.hooks["submit/imagine"] = [lambda _: None, refusal(24, "banned")]
         jobs = ["a fox", "a naked owl"]
@@ -242,6 +247,41 @@ async def test_a_wrong_picture_can_be_put_right(path: Path) -> None:
 
     assert isinstance(first.error, ConfigurationError)
     assert second.error is None
+
+
+async def test_a_list_that_may_have_been_emptied_proves_nothing(path: Path) -> None:
+    async with origin(lists=True) as (server, session):
+        await write(path, session, *SENT)
+        (outcome,) = await outcomes(session, [FOX], journal=path)
+
+    assert isinstance(outcome.error, SubmitUncertainError)
+    assert server.count("submit/imagine") == 0
+
+
+async def test_a_button_that_could_not_be_pressed_is_pressed_by_the_next_run(path: Path) -> None:
+    async with origin() as (server, session):
+        server.hooks["submit/action"] = [refusal(4, "quota")]
+        async with BulkRun(session, ["a fox"], journal=path, then=("U1",)) as run:
+            with pytest.raises(QuotaError):
+                await anext(run)
+        (outcome,) = await outcomes(session, ["a fox"], journal=path, then=("U1",))
+
+    assert len(outcome.tasks) == 2
+    assert (server.count("submit/imagine"), server.count("submit/action")) == (1, 2)
+
+
+async def test_a_damaged_record_stops_the_run(path: Path) -> None:
+    def damage(journal: Journal) -> None:
+        with journal._database as database:
+            database.execute("UPDATE records SET data = '{'")
+
+    async with origin() as (server, session):
+        await write(path, session, *SENT)
+        await on_journal(path, session, damage)
+        async with BulkRun(session, [FOX], journal=path) as run:
+            with pytest.raises(JournalError, match="damaged"):
+                await anext(run)
+    assert server.asked == []
 
 
 async def test_a_spent_quota_leaves_jobs_to_another_key(path: Path) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import os
@@ -15,8 +16,8 @@ from rich.console import Console
 
 from mjtask_async import BulkJob, BulkOutcome, BulkStatistics, ConfigurationError, Task
 from mjtask_async.cli import results
-from mjtask_async.cli.board import board_for, clock, words_of
-from mjtask_async.cli.bulk import Interrupts
+from mjtask_async.cli.board import Lines, board_for, clock, words_of
+from mjtask_async.cli.bulk import Interrupts, Plan, bulk
 from mjtask_async.cli.prompts import read_prompts
 from mjtask_async.cli.results import Row
 from mjtask_async.cli.screen import BarScreen, PlainScreen
@@ -314,6 +315,40 @@ def test_ctrl_c_once_finishes_and_twice_leaves(tmp_path: Path, times: int, statu
     found = [row["status"] for row in read_results(str(tmp_path / "out"))]
     assert found.count("unfinished") == 30 - found.count("succeeded")
     assert (found.count("succeeded") == accepted) is (statuses == "succeeded")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal there")
+@pytest.mark.parametrize(("times", "finished"), [(1, 2), (2, 1)])
+def test_ctrl_c_is_counted(
+    mjtask: CommandLine,
+    server: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    times: int,
+    finished: int,
+) -> None:
+    tell = Lines.tell
+
+    def tell_and_press(self: Lines, row: Row) -> None:
+        tell(self, row)
+        if row.index == 0:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Lines, "tell", tell_and_press)
+    name = prompts("\n".join(f"fox {number}" for number in range(9)))
+    said = mjtask("bulk", name, "--out", "out", "--in-flight", "2", "--journal", "run.db")
+
+    assert (said.code, said.err) == (130, "mjtask: interrupted\n")
+    assert sum(row["status"] == "succeeded" for row in read_results()) >= finished
+    assert len(server.accepted) < 9
+
+
+def test_cancelled_from_elsewhere_it_is_cancelled(mjtask: CommandLine, server: Simulator) -> None:
+    del server
+    plan = Plan(Path(prompts("a fox")), Path("out"), None, 1, (), "report")
+
+    with pytest.raises(TimeoutError):
+        mjtask.run(asyncio.wait_for(bulk(PlainScreen(), plan), 5))
 
 
 def test_an_update_without_a_percentage_gets_no_bar() -> None:
