@@ -16,6 +16,7 @@ import socket
 from collections.abc import Collection, Iterable
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Any, Generic, cast
 
@@ -65,6 +66,7 @@ class Home(Generic[T]):
         self._guarded = cast("Transport", _Guarded(session._transport, allowed))
         self._turns = asyncio.Semaphore(at_once)
         self._taken: set[Path] = set()
+        self._naming = Lock()  # two threads must not find the same name free
         self._parts = folder
 
     async def open(self, token: str) -> None:
@@ -153,13 +155,15 @@ class Home(Generic[T]):
                 key=entry.job.key or "",
                 task_id=task_id,
             )
-            free = next(p for p in map(self._folder.joinpath, names) if self._is_free(p))
-            self._taken.add(free)
-            chosen.append(free)
+            chosen.append(self._reserve(map(self._folder.joinpath, names)))
         return chosen
 
-    def _is_free(self, path: Path) -> bool:
-        return path not in self._taken and not path.exists()
+    def _reserve(self, paths: Iterable[Path]) -> Path:
+        """Take the first name that no file has, nor will have."""
+        with self._naming:
+            free = next(path for path in paths if path not in self._taken and not path.exists())
+            self._taken.add(free)
+            return free
 
     def _place(self, staged: list[Path], paths: list[Path]) -> None:
         try:

@@ -166,7 +166,7 @@ def _require_success(rows: list[Row]) -> None:
 async def journal(screen: Screen, path: Path) -> None:
     """Show what is in a journal."""
     server, jobs = await in_thread(journals.read, path)
-    for name, job in jobs.items():
+    for name, job in sorted(jobs.items(), key=lambda item: item[1].index):
         words = _status(job)
         text = f"{job.index + 1}  {words}  {shorten(job.prompt, 60)}"
         screen.result(text, {"job": name, "status": words, **_facts(job)})
