@@ -69,7 +69,7 @@ class Journal:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, server: str) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._mutex = Lock()
         _check_place(self.path)
         self._lock = _FileLock(self.path)

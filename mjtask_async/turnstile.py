@@ -22,7 +22,7 @@ class Turnstile:
     """
 
     def __init__(self, width: int, outage: float | None, on_stop: Callable[[], None]) -> None:
-        self.pace = Pace(width, outage)
+        self.pace: Pace = Pace(width, outage)
         self.stopped: bool = False
         self.error: BaseException | None = None
         self._on_stop = on_stop
