@@ -74,7 +74,7 @@ class BulkRun(Generic[T]):
 
     Args:
         session: Where to.
-        jobs: Prompts, `BulkJob`s or dicts with a job's fields, in any iterable or async
+        jobs: Prompts, `BulkJob` records or dicts with a job's fields, in any iterable or async
             iterable. It is pulled in the event loop, at most ``in_flight`` jobs ahead.
         watcher: Yours, if you have one; it stays open.
         in_flight: Jobs under way at once, those whose outcome nobody has taken included.
