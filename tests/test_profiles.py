@@ -23,6 +23,22 @@ from .support_stub import DATA_URL, PNG
 Session = MJSession[Task]
 ALL = frozenset(PROFILES)
 RELAYS = frozenset(("new-api", "new-api-2025", "one-hub"))
+
+
+async def answer(session: Session, grid: Task) -> Submission:
+    """Ask for a custom zoom and answer it; where there are no buttons, just answer."""
+    if grid.buttons is None:
+        return await session.modal(grid.id, prompt="a cat --zoom 1.8")
+    asked = await ask(session, grid)
+    return await session.modal(str(asked.task_id), prompt="a cat --zoom 1.8")
+
+
+async def ask(session: Session, grid: Task) -> Submission:
+    async with TaskWatcher(session) as watcher:
+        one = await watcher.wait(await session.action(grid, "U1"))
+    return await session.action(one, "Custom Zoom")
+
+
 CALLS: dict[str, tuple[Callable[[Session, Task], Awaitable[Any]], frozenset[str]]] = {
     "imagine": (lambda s, t: s.imagine("a cat", images=[PNG]), ALL),
     "blend": (lambda s, t: s.blend([PNG, DATA_URL]), ALL),
@@ -31,6 +47,7 @@ CALLS: dict[str, tuple[Callable[[Session, Task], Awaitable[Any]], frozenset[str]
     "change": (lambda s, t: s.change(t.id, "UPSCALE", 1), ALL - {"trueai"}),
     "action": (lambda s, t: s.action(t, "U1"), ALL),
     "action by id": (lambda s, t: s.action(t.id, "V2"), ALL),
+    "modal": (answer, ALL - {"novicezk"}),
     "swap_face": (lambda s, t: s.swap_face(PNG, PNG), ALL - {"novicezk"}),
     "edit": (lambda s, t: s.edit("a hat", PNG), frozenset(("trueai", "new-api"))),
     "video": (lambda s, t: s.video("fly", image=PNG), frozenset(("trueai", "new-api"))),
@@ -153,3 +170,21 @@ async def test_an_uncertain_submit_is_sent_once_and_found_where_there_is_a_list(
         found = await session.reconcile(caught.value.state, sent_at=caught.value.sent_at)
         assert found.conclusive == (profile not in RELAYS)
         assert (found.found is None) == (profile in RELAYS)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("profile", sorted(ALL - {"novicezk"}))
+async def test_an_uncertain_modal_or_upload_is_sent_once(profile: str, fault: str) -> None:
+    """Neither makes a task of its own, so there is none to reconcile."""
+    async with serving(profile) as (sim, session, watcher):
+        grid = await watcher.wait(await session.imagine("a grid"))
+        asked = await ask(session, grid)
+        for endpoint in ("submit/modal", "submit/upload-discord-images"):
+            sim.script(endpoint, FAULTS[fault])
+        with pytest.raises(SubmitUncertainError):
+            await session.modal(str(asked.task_id), prompt="x")
+        with pytest.raises(SubmitUncertainError):
+            await session.upload([PNG])
+        endpoints = [each.endpoint for each in sim.requests]
+        assert endpoints.count("submit/modal") == 1
+        assert endpoints.count("submit/upload-discord-images") == 1

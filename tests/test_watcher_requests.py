@@ -5,7 +5,15 @@ from math import ceil
 
 import pytest
 
-from mjtask_async import MJSession, MJTaskError, Task, TaskUpdate, TaskWatcher, UpdateKind
+from mjtask_async import (
+    MJSession,
+    MJTaskError,
+    Submission,
+    Task,
+    TaskUpdate,
+    TaskWatcher,
+    UpdateKind,
+)
 from mjtask_async.simulator import Fault, Simulator
 
 from .support_watch import (
@@ -62,10 +70,11 @@ async def test_batches_stay_full_while_ids_come_and_go() -> None:
 
 
 async def test_fresh_submissions_cause_no_early_poll() -> None:
-    async with watching() as (sim, session, watcher):
-        submission = await session.imagine("a cat")
-        many = [submission] * 1000
-        streams = [watcher.watch(each) for each in many]
+    async with watching() as (sim, _, watcher):
+        ids = ids_of(1000)
+        for task_id in ids:
+            sim.plant(task_id, frozen())
+        streams = [watcher.watch(Submission(task_id, (task_id,))) for task_id in ids]
         first = [await anext(stream) for stream in streams]
         await asyncio.sleep(2.9)
 
@@ -74,7 +83,7 @@ async def test_fresh_submissions_cause_no_early_poll() -> None:
 
         await asyncio.sleep(0.2)
 
-        assert len(lists(sim)) == 1
+        assert len(lists(sim)) == 10
 
 
 async def test_bare_ids_share_one_early_poll_and_the_tick_keeps_its_phase() -> None:

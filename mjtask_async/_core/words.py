@@ -79,15 +79,15 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
 _TABLE = tuple((re.compile(pattern, re.IGNORECASE), meaning) for pattern, meaning in _MEANINGS)
 _REQUEST_ID = re.compile(r"\s*\(request id: ([^)]*)\)")
 _INSTEAD = {
-    "submit/shorten": "trueai and relays have it",
+    "submit/shorten": "use a server of trueai or a relay",
     "submit/change": "use action() with one of the task's buttons",
     "submit/action": "use change() with UPSCALE, VARIATION or REROLL and an index",
     "submit/modal": "send the whole prompt with imagine()",
-    "submit/edits": "trueai and today's new-api have it; use a button with modal() for a region",
-    "submit/video": "trueai and today's new-api have it; elsewhere use imagine() with --video",
+    "submit/edits": "use a button with modal() for a region, or a server of trueai or today's new-api",
+    "submit/video": "use imagine() with --video, or a server of trueai or today's new-api",
     "submit/upload-discord-images": "give the pictures to imagine(), blend() or describe()",
-    "insight-face/swap": "trueai and relays have it",
-    "image-seed": "trueai and relays have it",
+    "insight-face/swap": "use a server of trueai or a relay",
+    "image-seed": "use a server of trueai or a relay",
     "task/list": "use list_by_condition() with the ids you keep",
     "task/queue": "use list_by_condition() with the ids you keep, or list_recent() on trueai",
     "cancel": "only trueai has it, for admins; stop watching, the task goes on",
