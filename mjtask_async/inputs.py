@@ -30,8 +30,8 @@ async def read_images(
         ConfigurationError: One is no picture, cannot be read, or is too large; or a single
             one was given.
     """
-    if isinstance(images, (str, bytes, os.PathLike)):
-        raise ConfigurationError(f"{field} is a single picture; give a list")
+    if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Iterable):
+        raise ConfigurationError(f"{field} is no list of pictures; give a list")
     return await _read([(f"{field}[{n}]", image) for n, image in enumerate(images)], limit)
 
 

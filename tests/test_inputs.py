@@ -69,7 +69,7 @@ async def test_the_error_names_the_picture() -> None:
 
 @pytest.mark.parametrize("one", [LINK, PNG, Path("cat.png")])
 async def test_a_single_picture_is_no_list(one: Any) -> None:
-    with pytest.raises(ConfigurationError, match="images is a single picture; give a list"):
+    with pytest.raises(ConfigurationError, match="images is no list of pictures; give a list"):
         await read_images(one)
 
 

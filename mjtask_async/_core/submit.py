@@ -177,7 +177,7 @@ def _refused(answer: Answer, envelope: Envelope) -> MJTaskError:
         return refusal(answer)
     if answer.status == 429 and envelope.code not in _REFUSED - {_SATURATED}:
         return refusal(answer)
-    if answer.status in {404, 405} and "code" not in envelope.value:
+    if answer.status == 405 or (answer.status == 404 and "code" not in envelope.value):
         return refusal(answer)
     words = envelope.said if envelope.description else excerpt(answer.body) or "no words"
     if 300 <= answer.status < 400:
