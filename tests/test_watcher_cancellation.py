@@ -52,7 +52,7 @@ async def test_each_way_to_watch_can_be_cancelled_at_every_await(way: str) -> No
             ):
                 await use(watcher)
 
-        assert await cancel_everywhere(run) > 4
+        assert await cancel_everywhere(run) >= 4
 
 
 async def test_closing_with_requests_under_way_can_be_cancelled_at_every_await() -> None:
