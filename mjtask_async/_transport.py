@@ -26,6 +26,7 @@ from ._body import Mark, MarkedBody
 from ._core.auth import Auth
 from ._core.decode import is_page
 from ._core.wire import Answer, Request
+from .budget import Budget
 from .errors import ClosedError, ConfigurationError, MJTaskError, ProtocolError, TransportError
 
 R = TypeVar("R")
@@ -61,6 +62,7 @@ class Transport:
         connect: Seconds for a connection.
         http: The caller's own session; it stays open.
         proxy: The address of a proxy.
+        budget: How many requests may be sent; each caller of `send` takes its own.
     """
 
     def __init__(
@@ -71,10 +73,12 @@ class Transport:
         connect: float,
         http: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.root: str = root
         self.closed: bool = False
         self.requests: int = 0
+        self.budget: Budget = budget or Budget(None)
         self._auth = auth
         self._connect = connect
         self._borrowed = http
@@ -119,6 +123,7 @@ class Transport:
         if answer.status == 401 and (self._auth.undecided or found_out) and may_repeat(answer):
             if mark is not None:
                 mark.sent = False  # it was refused
+            await self.budget.take()
             second = await self._send(request, "secret", timeout, mark)
             if second.status == 401:
                 return answer

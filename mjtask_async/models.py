@@ -349,6 +349,18 @@ class Timeouts(Struct, frozen=True):
     idle: float = 30
 
 
+class RateLimit(Struct, frozen=True):
+    """How many requests a session may send, spread evenly.
+
+    Attributes:
+        requests: So many, above 0,
+        per: in so many seconds.
+    """
+
+    requests: float
+    per: float
+
+
 class WatchLimits(Struct, frozen=True):
     """How long a consumer waits for one task, in seconds; None switches a limit off.
 

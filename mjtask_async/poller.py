@@ -14,11 +14,12 @@ import time
 from collections import Counter
 from collections.abc import Coroutine
 from copy import copy
+from functools import partial
 from typing import Any, Generic, cast
 
 from ._core.outcomes import outage_of, refusal_of, unexpected
-from ._core.retry import poll_delay
-from ._core.rows import Rows
+from ._core.retry import poll_delay, trouble_of
+from ._core.rows import Rows, rows_of
 from ._core.schedule import Ask, Schedule
 from ._core.tracker import Look, Tracker
 from .abandoned import Abandoned
@@ -31,12 +32,13 @@ from .errors import (
     TaskNotFoundError,
 )
 from .models import Submission, T, Task, TaskUpdate, UpdateKind
+from .outlook import Outlook
 from .session import MJSession
 from .stream import Inbox
 
 _CLOSED = "the watcher was closed; the tasks go on: watch their ids again"
-_REFUSALS, _REFUSED_FOR = 3, 10.0
-"""So many polls in a row, over so many seconds: one 401 is no proof of a bad key (Q37)."""
+_PATIENCE = 5
+"""Intervals in which a poll lets submits go first."""
 
 
 class Poller(Generic[T]):
@@ -61,6 +63,7 @@ class Poller(Generic[T]):
         self._context = contextvars.copy_context()
         self._trouble: MJTaskError | None = None
         self._abandoned = Abandoned(self.release)
+        self._outlook = Outlook(self.tracker)
 
     async def aclose(self) -> None:
         """Stop asking, and end what is open."""
@@ -242,30 +245,39 @@ class Poller(Generic[T]):
         request.add_done_callback(self._requests.discard)
 
     async def _poll(self, ask: Ask) -> None:
-        look = Look(asyncio.get_running_loop().time(), time.time(), "poll")
-        self.polls += 1
-        last = ask.batch.answer if ask.batch is not None else None
+        now = asyncio.get_running_loop().time
+        await self._session._admit(_PATIENCE * self.schedule.interval)
+        look = Look(now(), time.time(), "poll")
         try:
-            rows = await self._session._poll(ask.ids, last)
+            rows = await self._rows(ask)
         except MJTaskError as error:
             self.polls_failed += 1
             with self._abandoned.put_off():
                 self._failed(ask, look, error)
         except Exception as error:  # noqa: BLE001 -- such as one of the caller's own task type
-            self.schedule.answered(ask)
+            self.schedule.answered(ask, now())
             self._fail_all(unexpected(error))
         else:
             with self._abandoned.put_off():
+                self.schedule.answered(ask, now())
                 self._polled(ask, rows, look)
         self._wake()
 
+    async def _rows(self, ask: Ask) -> Rows[T]:
+        if ask.fetches:
+            self.confirmations += 1
+            return rows_of(ask.ids, [await self._session._fetch_once(ask.ids[0])])
+        self.polls += 1
+        last = ask.batch.answer if ask.batch is not None else None
+        return await self._session._poll(ask.ids, last)
+
     def _polled(self, ask: Ask, rows: Rows[T], look: Look) -> None:
-        self.schedule.answered(ask)
         if ask.batch is not None and ask.batch.line is ask.ids:
             ask.batch.answer = rows
         updates = self.tracker.polled(rows, look)
         if updates:
             self.last_change_at = look.observed_at
+        self._outlook.succeeded(look, changed=bool(updates))
         for update in updates:
             self._deliver(update)
         for update in self.tracker.take_confirmed():
@@ -278,17 +290,18 @@ class Poller(Generic[T]):
             self._fail_all(error)
             return
         self.tracker.failed(ask.ids, look.at)
-        delay = poll_delay(error, ask.failures + 1, self.schedule.interval, random.random())  # noqa: S311
-        if not isinstance(error, AuthenticationError):
-            self.schedule.failed(ask, look.at, now + delay)
-            return
-        again = self.schedule.failed(ask, look.at, now + delay, refused=True)
-        if again.refusals >= _REFUSALS and now - again.refused_since >= _REFUSED_FOR:
+        interval = self.schedule.interval
+        wait = partial(poll_delay, error, interval=interval, chance=random.random())  # noqa: S311
+        lot = self.schedule.failed(ask, trouble_of(error), look.at, now, wait)
+        if (pause := self._outlook.failed(error, look, now)) is not None:
+            self.schedule.pause(pause)
+        if isinstance(error, AuthenticationError) and self._outlook.is_key_refused(lot.streak, now):
             self._refuse(ask, error)
 
     def _refuse(self, ask: Ask, error: AuthenticationError) -> None:
+        worked = self._session._key_worked
         for inbox, tasks in self.consumers.holders(ask.ids).items():
-            self._fail(inbox, refusal_of(tasks, error))
+            self._fail(inbox, refusal_of(tasks, error, worked))
 
     def _fail(self, inbox: Inbox[T], error: BaseException) -> None:
         self._drop(inbox)
@@ -362,7 +375,7 @@ class Poller(Generic[T]):
         except Exception as error:  # noqa: BLE001 -- such as one of the caller's own task type
             trouble = unexpected(error)
         with self._abandoned.put_off():
-            self.schedule.answered(ask)
+            self.schedule.answered(ask, asyncio.get_running_loop().time())
             self._confirmed(ask.ids[0], found, trouble, look)
         self._wake()
 

@@ -179,28 +179,32 @@ class Reads(Generic[T]):
         return answers.read_pushed(body, self._decoder)
 
     async def _poll(self, ids: tuple[str, ...], last: Rows[T] | None) -> Rows[T]:
-        """Ask once for clean ids: rows in any order, some ids twice, others missing.
-
-        Only a connection that ended before the first byte of the answer is tried again.
-        """
+        """Ask once for clean ids: rows in any order, some ids twice, others missing."""
         request = wire.list_by_condition(list(ids))
 
         def understand(answer: wire.Answer) -> Rows[T]:
             return answers.read_rows(answer, self._decoder, self._reader, ids, last)
 
+        return await self._ask_once(request, understand)
+
+    async def _fetch_once(self, task_id: str) -> T:
+        """Ask for one task whose id is clean, with one try."""
+        return await self._ask_once(
+            wire.fetch(task_id), lambda answer: answers.read_task(answer, self._decoder, task_id)
+        )
+
+    async def _ask_once(self, request: wire.Request, understand: Callable[[wire.Answer], R]) -> R:
+        """Send a poll, and once more only if it was cut off before the answer's first byte."""
         try:
             return await self._transport.ask(request, understand, timeout=self._timeouts.read)
         except CutOffError:
             self._retries += 1
+        await self._transport.budget.take()
         return await self._transport.ask(request, understand, timeout=self._timeouts.read)
 
-    async def _fetch_once(self, task_id: str) -> T:
-        """Ask for one task whose id is clean, with one try."""
-        return await self._transport.ask(
-            wire.fetch(task_id),
-            lambda answer: answers.read_task(answer, self._decoder, task_id),
-            timeout=self._timeouts.read,
-        )
+    async def _admit(self, patience: float) -> None:
+        """Wait for a poll's turn: submits go first, for at most ``patience`` seconds."""
+        await self._transport.budget.take(patience)
 
     def _rows(self, answer: wire.Answer) -> list[T]:
         return answers.read_tasks(answer, self._decoder)
@@ -215,6 +219,7 @@ class Reads(Generic[T]):
         patience = self._timeouts.read if timeout is None else seconds("timeout", timeout)
         attempt = 1
         while True:
+            await self._transport.budget.take()
             try:
                 return await self._transport.ask(request, understand, timeout=patience)
             except MJTaskError as error:

@@ -40,6 +40,7 @@ class Sending(Reads[T], Generic[T]):
         patience = self._timeouts.submit if timeout is None else seconds("timeout", timeout)
         attempt = 1
         while True:
+            await self._transport.budget.take()
             result = await self._submit_once(request, state, patience, wants_links=wants_links)
             if isinstance(result, Submission):
                 return result

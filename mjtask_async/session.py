@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, overload
@@ -16,8 +17,9 @@ from ._core.auth import Auth, Scheme, hidden
 from ._core.decode import TaskDecoder
 from ._core.rows import RowReader
 from ._transport import Transport
+from .budget import Budget
 from .errors import ConfigurationError
-from .models import T, Task, Timeouts
+from .models import RateLimit, T, Task, Timeouts
 from .reads import seconds
 from .submits import Submits
 
@@ -58,6 +60,9 @@ class MJSession(Submits[T], Generic[T]):
         task_type: Your own subclass of `Task`.
         timeout: How long to wait.
         attempts: How often a read, or a submit that was not sent, is tried; 1 or more.
+        rate: How many requests may be sent, submits and polls together; submits go first, and a
+            watcher whose interval is too short for it asks less often. None: any number.
+            Downloads do not count.
         http: Your own `aiohttp.ClientSession`; it stays open, and must send no credentials.
             Its connections are used as they are, so a submit may meet a stale one.
         proxy: The address of an HTTP proxy.
@@ -76,6 +81,7 @@ class MJSession(Submits[T], Generic[T]):
         mode: wire.Mode | None = None,
         timeout: Timeouts = ...,
         attempts: int = 4,
+        rate: RateLimit | None = None,
         http: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
     ) -> None: ...
@@ -90,6 +96,7 @@ class MJSession(Submits[T], Generic[T]):
         task_type: type[T],
         timeout: Timeouts = ...,
         attempts: int = 4,
+        rate: RateLimit | None = None,
         http: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
     ) -> None: ...
@@ -103,6 +110,7 @@ class MJSession(Submits[T], Generic[T]):
         task_type: Any = Task,
         timeout: Timeouts = Timeouts(),  # noqa: B008 -- frozen
         attempts: int = 4,
+        rate: RateLimit | None = None,
         http: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
     ) -> None:
@@ -123,6 +131,7 @@ class MJSession(Submits[T], Generic[T]):
             connect=timeout.connect,
             http=http,
             proxy=proxy,
+            budget=Budget(_checked(rate)),
         )
 
     def __repr__(self) -> str:
@@ -202,6 +211,10 @@ class MJSession(Submits[T], Generic[T]):
             split=split,
         )
 
+    @property
+    def _key_worked(self) -> bool:
+        return self._transport._auth.worked
+
     def _check_usable(self) -> None:
         self._transport.check_usable()
 
@@ -236,3 +249,15 @@ def _check_numbers(timeout: Any, attempts: Any) -> None:
         seconds(f"timeout.{name}", value)
     if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
         raise ConfigurationError(f"attempts is {attempts!r}; use a whole number, 1 or more")
+
+
+def _checked(rate: Any) -> RateLimit | None:
+    if rate is None:
+        return None
+    if not isinstance(rate, RateLimit):
+        raise ConfigurationError(f"rate is {rate!r}; use RateLimit(requests, per)")
+    for name, value in asdict(rate).items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not (is_number and 0 < value < inf):
+            raise ConfigurationError(f"rate.{name} is {value!r}; use a number above 0")
+    return rate

@@ -278,18 +278,15 @@ async def test_an_outage_is_reported_once_and_a_new_watch_goes_on() -> None:
             sim.plant(task_id, life(700))
         stream = watcher.watch(*ids)
         await asyncio.sleep(10)
-        for _ in range(40):
-            sim.script(LIST, Fault.answer(502, "<html>"))
+        sim.script("*", Fault.answer(502, "<html>"), seconds=310)
         with pytest.raises(OutageError, match="HTTP 502") as caught:
             await read_to_the_end(stream)
         raised_at = now()
-        failed = watcher.statistics().polls_failed
         outcomes = await watcher.wait_all(ids, limits=WatchLimits(outage=None))
 
         assert set(caught.value.ids) == set(ids)
         assert set(caught.value.tasks) == set(ids)
         assert raised_at == pytest.approx(312, abs=3)
-        assert failed < 20
         assert {update.kind for update in outcomes.values()} == {UpdateKind.SUCCEEDED}
 
 

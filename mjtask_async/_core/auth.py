@@ -35,6 +35,7 @@ class Auth:
     Attributes:
         scheme: What goes along; in ``auto`` a bearer until something has worked.
         undecided: Whether ``auto`` has still to find out.
+        worked: Whether the server has accepted the key, or needs none.
     """
 
     def __init__(self, api_key: Any, scheme: str) -> None:
@@ -42,6 +43,7 @@ class Auth:
         self._key: Secret | None = None
         self.scheme: str = "bearer" if scheme == "auto" else scheme
         self.undecided: bool = False
+        self.worked: bool = False
         if isinstance(api_key, type):
             raise ConfigurationError(f"api_key is no str, but {api_key.__name__}; give the text")
         if scheme not in SCHEMES:
@@ -65,6 +67,7 @@ class Auth:
 
     def settle(self, scheme: str) -> None:
         """Remember what has worked."""
+        self.worked = True
         if self.undecided:
             self.scheme, self.undecided = scheme, False
 

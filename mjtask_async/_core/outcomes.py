@@ -1,5 +1,6 @@
-"""Final updates to errors, for those who wait for one task."""
+"""The words of endings: final updates to errors, and why a key is refused."""
 
+import re
 from collections.abc import Mapping
 from copy import copy
 from typing import Any
@@ -74,12 +75,34 @@ def outage_of(
     return error
 
 
-def refusal_of(tasks: Mapping[str, Task | None], error: AuthenticationError) -> AuthenticationError:
-    """Make a consumer's own error of a key that is refused, with its tasks."""
+def refusal_of(
+    tasks: Mapping[str, Task | None],
+    error: AuthenticationError,
+    worked: bool,  # noqa: FBT001 -- a fact
+) -> AuthenticationError:
+    """Make a consumer's own error of a key that is refused, with its tasks.
+
+    Args:
+        tasks: Its tasks, and their last sightings.
+        error: The last refusal.
+        worked: Whether the server has accepted the key before; today's new-api says
+            ``Invalid token`` for a spent one, too.
+    """
     own = copy(error)
+    own.args = (_refused(str(error.args[0]), worked),)
     own.ids, own.tasks = tuple(tasks), _seen(tasks)
     own.__cause__ = error
     return own
+
+
+def _refused(said: str, worked: bool) -> str:  # noqa: FBT001 -- a fact
+    if worked:
+        return f"{said}; it has worked before, so its quota may be spent: {_SPENT}"
+    return f"{said}; {_SPENT}" if _QUOTA.search(said) else said
+
+
+_QUOTA = re.compile("额度|余额|quota (?:is )?(?:exhausted|not enough)", re.IGNORECASE)
+_SPENT = "a spent key cannot even read its running tasks, another key of the same account can"
 
 
 def unexpected(error: Exception) -> MJTaskError:

@@ -6,18 +6,24 @@
 """
 
 from ..errors import (
+    AuthenticationError,
     MJTaskError,
+    ProtocolError,
     RateLimitedError,
     ServerError,
     SubmitRejectedError,
     TransportError,
+    UnsupportedError,
 )
+from .drill import IN_A_ROW, Streak, Trouble
 
 LONGEST = 120.0
 """Seconds; a server that asks for more is reported at once."""
 _RATE_LIMITED = (5.0, 10.0, 20.0)
 _FIRST = 0.5
 _TOO_MANY, _OVERLOADED = 429, 503
+_REFUSED = frozenset((200, 201, 202, 203, 204, 400, 413, 422))
+_REFUSED_FOR = 10.0
 CEILING = 30.0
 """Seconds between two tries, at most, where one after the other fails, unless the server asks for more."""
 
@@ -56,15 +62,36 @@ def is_overloaded(error: SubmitRejectedError) -> bool:
     return error.status == _OVERLOADED and code.startswith("system_") and "overloaded" in code
 
 
+def trouble_of(error: MJTaskError) -> Trouble:
+    """Say what a failed poll tells about the ids it asked for."""
+    if isinstance(error, AuthenticationError):
+        return Trouble.KEY
+    if isinstance(error, ServerError):
+        return Trouble.SERVER
+    unreadable = isinstance(error, ProtocolError | UnsupportedError) and error.status in _REFUSED
+    return Trouble.REFUSED if unreadable else Trouble.PASSING
+
+
+def is_key_refused(streak: Streak, now: float) -> bool:
+    """Whether refusals of the key are to be believed: one 401 is no proof (contract Q37)."""
+    long = streak.count >= IN_A_ROW and now - streak.since >= _REFUSED_FOR
+    return streak.trouble is Trouble.KEY and long
+
+
 def poll_delay(error: MJTaskError, failures: int, interval: float, chance: float) -> float:
     """Say how many seconds a failing batch of ids stays unasked.
 
+    A server's trouble may be one id's fault, so the tries that must come before a batch is
+    drilled come within an interval each: the others of the batch wait two ticks, not more.
+
     Args:
         error: Why the last poll failed.
-        failures: How many polls in a row have failed, from 1.
+        failures: How many attempts in a row have failed, from 1.
         interval: Seconds between two ticks.
         chance: Between 0 and 1.
     """
+    if isinstance(error, ServerError) and failures < IN_A_ROW:
+        return max(jittered(interval, chance / 2), min(error.retry_after or 0.0, LONGEST))
     usual = min(interval * 2 ** min(failures - 1, 20), max(CEILING, interval))
     asked = getattr(error, "retry_after", None)
     if isinstance(error, RateLimitedError) and asked is None:

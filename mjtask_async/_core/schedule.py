@@ -8,43 +8,46 @@
 4. Ids without any sighting open an early poll for themselves: after `SETTLE` seconds, so that
    many of them share it, and at most every `EARLY_EVERY` seconds.
 5. No id is asked for while an earlier request for it is unanswered.
-6. What failed leaves the batches and is asked for on its own until it succeeds.
+6. What failed leaves the batches and is asked for apart, as `drill` says, until it succeeds.
+7. In a pause nothing is sent, and after it one request at a time until one succeeds.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import ceil, floor
 
 from msgspec import Struct
 
 from .batches import Batch, Batches
+from .drill import Kind, Lot, Step, Trouble
 
 SETTLE = 0.05
 EARLY_EVERY = 1.0
 
 
 class Ask(Struct, eq=False):
-    """A request to send, and after its failure the group of ids that waits to be asked again.
+    """A request to send.
 
     Attributes:
         ids: What to ask for.
-        failures: How many requests in a row have failed for this group.
-        refusals: How many of them in a row, the last ones, were refused for the key.
-        refused_since: When the first of these was sent off.
-        again_at: When a failed group is due.
-        sent: Whether the request is under way.
-        single: Whether to fetch its one id instead of listing it.
+        sent: Whether it is under way.
+        single: Whether to fetch its one id, which the lists no longer hold.
         batch: The batch whose ids these are, all of them.
+        lot: Whose attempt it is part of; None for batches.
+        step: Which part.
     """
 
     ids: tuple[str, ...]
-    failures: int = 0
-    refusals: int = 0
-    refused_since: float = 0.0
-    again_at: float = 0.0
     sent: bool = False
     single: bool = False
     batch: Batch | None = None
+    lot: Lot | None = None
+    step: Step | None = None
+
+    @property
+    def fetches(self) -> bool:
+        """Whether to fetch its one id, a culprit, instead of listing it."""
+        return self.step is not None and self.step.kind is Kind.FETCH
 
 
 class Schedule:
@@ -62,8 +65,8 @@ class Schedule:
         self._max_requests = max_requests
         self._batches = Batches(batch_size)
         self._homes = self._batches.homes
-        self._failed: list[Ask] = []
-        self._astray: dict[str, Ask] = {}
+        self._lots: dict[Lot, None] = {}
+        self._astray: dict[str, Lot] = {}
         self._ready: deque[Ask] = deque()
         self._busy: set[str] = set()
         self._sent = 0
@@ -73,6 +76,8 @@ class Schedule:
         self._last_early = float("-inf")
         self._singles: dict[str, None] = {}
         self._fetching = False
+        self._paused_until = float("-inf")
+        self._probing = False
 
     def __len__(self) -> int:
         """Count the ids."""
@@ -108,17 +113,25 @@ class Schedule:
         if home is not None and home.busy:
             self._busy.add(task_id)  # it may come back before the answer
         self._early.pop(task_id, None)
-        ask = self._astray.pop(task_id, None)
-        if ask is not None and ask in self._failed:
-            ask.ids = tuple(each for each in ask.ids if each != task_id)
-            if not ask.ids:
-                self._failed.remove(ask)
+        lot = self._astray.pop(task_id, None)
+        if lot is not None:
+            lot.discard(task_id)
+            self._close(lot)
+
+    def pause(self, until: float) -> None:
+        """Send nothing before ``until``, and then one request at a time until one succeeds."""
+        self._paused_until = max(self._paused_until, until)
+        self._probing = True
 
     def next_at(self) -> float | None:
         """Say when `due` has something to do, or None while there is nothing to ask for."""
-        if self._ready and self._sent < self._max_requests:
+        at = self._next_at()
+        return None if at is None else max(at, self._paused_until)
+
+    def _next_at(self) -> float | None:
+        if self._ready and self._sent < self._limit:
             return float("-inf")
-        times = [ask.again_at for ask in self._failed if self._busy.isdisjoint(ask.ids)]
+        times = [lot.again_at for lot in self._resting()]
         if len(self) and not self._ready:
             times.append(self._tick)
         if self._early:
@@ -127,20 +140,20 @@ class Schedule:
 
     def due(self, now: float) -> list[Ask]:
         """Take the requests to send now."""
+        if now < self._paused_until:
+            return []
         first = self._single()
         if now >= self._tick and not self._ready:
             self._fire(now)
         elif now >= self._early_at:
             self._fire_early(now)
-        for ask in [ask for ask in self._failed if ask.again_at <= now]:
-            if self._busy.isdisjoint(ask.ids):  # or else one of them is being fetched
-                self._failed.remove(ask)
-                self._line_up(ask)
-        return [*first, *self._sendable()]
+        for lot in [lot for lot in self._resting() if lot.again_at <= now]:
+            self._line_up_step(lot, lot.begin())
+        return [*first, *self._sendable(now)]
 
     def _single(self) -> list[Ask]:
         """Let one id be fetched at a time, and only while nothing waits for its turn."""
-        if self._fetching or self._ready or self._sent >= self._max_requests:
+        if self._fetching or self._ready or self._sent >= self._limit:
             return []
         task_id = next((each for each in self._singles if not self._is_busy(each)), None)
         if task_id is None:
@@ -151,37 +164,74 @@ class Schedule:
         self._sent += 1
         return [Ask((task_id,), sent=True, single=True)]
 
-    def answered(self, ask: Ask) -> None:
+    def answered(self, ask: Ask, now: float) -> None:
         """Note that a request has succeeded: its ids belong to the batches again."""
         self._done(ask)
+        self._probing = False
         if ask.batch is None:
             self._batches.forget_answers()
-        for task_id in () if ask.single else ask.ids:
-            if self._astray.pop(task_id, None) is not None:
+        lot, step = ask.lot, ask.step
+        if lot is None or step is None:
+            return
+        lot.succeeded(step)
+        for task_id in () if ask.fetches else ask.ids:
+            if self._astray.get(task_id) is lot:
+                del self._astray[task_id]
                 self._batches.add(task_id)
+        self._follow(lot, now)
 
-    def failed(self, ask: Ask, sent_at: float, again_at: float, *, refused: bool = False) -> Ask:
-        """Note that a request has failed: its ids are asked for again at ``again_at``.
+    def failed(
+        self, ask: Ask, trouble: Trouble, sent_at: float, now: float, wait: Callable[[int], float]
+    ) -> Lot:
+        """Note that a list call, or a culprit's fetch, has failed.
 
         Args:
             ask: The request.
-            sent_at: When it was sent off.
-            again_at: When its ids are due again.
-            refused: Whether it failed for the key.
+            trouble: What its failure says about its ids.
+            sent_at: When it was sent.
+            now: The loop's seconds, like all times here.
+            wait: Tells how many seconds to wait after so many attempts in vain.
+
+        Returns:
+            The lot that its ids are in now.
         """
         self._done(ask)
-        kept = tuple(task_id for task_id in ask.ids if task_id in self)
-        again = Ask(kept, ask.failures + 1, again_at=again_at)
-        if refused:
-            again.refusals = ask.refusals + 1
-            again.refused_since = ask.refused_since if ask.refusals else sent_at
-        for task_id in kept:
-            self._batches.discard(task_id)
+        lot, step = ask.lot, ask.step
+        if lot is None or step is None:
+            lot = self._set_apart(ask)
+            step = lot.begin()
+        for task_id in lot.ids:
             self._early.pop(task_id, None)
-            self._astray[task_id] = again
-        if kept:
-            self._failed.append(again)
-        return again
+        lot.failed(step, trouble, sent_at, wait)
+        self._follow(lot, now)
+        return lot
+
+    def _set_apart(self, ask: Ask) -> Lot:
+        lot = Lot(tuple([task_id for task_id in ask.ids if task_id in self._homes]))
+        self._lots[lot] = None
+        for task_id in lot.ids:
+            self._batches.discard(task_id)
+            self._astray[task_id] = lot
+        return lot
+
+    def _follow(self, lot: Lot, now: float) -> None:
+        """Line up what comes next in an attempt, and let its culprits go."""
+        for step in lot.follow(now):
+            self._line_up_step(lot, step)
+        for culprit in lot.culprits:
+            self._lots[culprit] = None
+            self._astray |= dict.fromkeys(culprit.ids, culprit)
+        lot.culprits.clear()
+        self._lots[lot] = self._lots.pop(lot)  # behind those that have waited longer
+        self._close(lot)
+
+    def _close(self, lot: Lot) -> None:
+        if not lot.ids and not lot.under_way:
+            del self._lots[lot]
+
+    def _resting(self) -> list[Lot]:
+        """List the lots that wait for their time, and for nothing else."""
+        return [lot for lot in self._lots if not lot.under_way and self._busy.isdisjoint(lot.ids)]
 
     def _is_busy(self, task_id: str) -> bool:
         home = self._homes.get(task_id)
@@ -225,8 +275,15 @@ class Schedule:
             ask.batch.busy = True
         self._ready.append(ask)
 
-    def _sendable(self) -> Iterator[Ask]:
-        while self._ready and self._sent < self._max_requests:
+    def _line_up_step(self, lot: Lot, step: Step) -> None:
+        self._line_up(Ask(step.ids, lot=lot, step=step))
+
+    @property
+    def _limit(self) -> int:
+        return 1 if self._probing else self._max_requests
+
+    def _sendable(self, now: float) -> Iterator[Ask]:
+        while self._ready and self._sent < self._limit:
             ask = self._ready.popleft()
             if ask.batch is None or ask.batch.line is not ask.ids:
                 self._leave_out_the_gone(ask)
@@ -234,13 +291,20 @@ class Schedule:
                 self._sent += 1
                 ask.sent = True
                 yield ask
+            elif ask.lot is not None:
+                ask.lot.dropped()
+                self._follow(ask.lot, now)
 
     def _leave_out_the_gone(self, ask: Ask) -> None:
         """Keep of a request the ids that are still wanted; each of them stays busy."""
         self._settle(ask)
-        ask.ids = tuple([task_id for task_id in ask.ids if task_id in self])
+        ask.ids = tuple([each for each in ask.ids if self._is_wanted(ask, each)])
         ask.batch = None
         self._busy.update(ask.ids)
+
+    def _is_wanted(self, ask: Ask, task_id: str) -> bool:
+        """Whether an id is still where it was when it was lined up."""
+        return task_id in self and self._astray.get(task_id) is ask.lot
 
     def _done(self, ask: Ask) -> None:
         self._sent -= 1

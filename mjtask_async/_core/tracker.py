@@ -233,6 +233,13 @@ class Tracker(Generic[T]):
             track.absent_since = None
         return self.sight(task, look)
 
+    def unfinished(self) -> int:
+        """Count the tasks that the server shows and that wait for nothing but the server."""
+        return sum(
+            track.task is not None and track.absent_since is None and track.phase is not NEEDS_INPUT
+            for track in self.tracks.values()
+        )
+
     def failed(self, ids: Iterable[str], now: float) -> None:
         """Note that a poll for ``ids``, begun at ``now``, did not succeed."""
         for task_id in ids:

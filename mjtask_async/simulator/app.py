@@ -188,7 +188,9 @@ class Simulator:
 
     # -- what shall happen --------------------------------------------------------------
 
-    def script(self, endpoint: str, fault: Fault, times: int = 1) -> None:
+    def script(
+        self, endpoint: str, fault: Fault, times: int = 1, *, seconds: float | None = None
+    ) -> None:
         """Let the next ``times`` requests for an endpoint go wrong.
 
         Args:
@@ -197,6 +199,7 @@ class Simulator:
                 whichever API endpoint is asked.
             fault: What goes wrong.
             times: How many requests.
+            seconds: Instead of ``times``: all requests of so many seconds from now on.
 
         Raises:
             ValueError: No such endpoint, ``times`` is below 1, or the fault is of an upstream and
@@ -205,7 +208,26 @@ class Simulator:
         if fault.upstream and not self._profile.relay:
             message = f"{self._profile.name} has no upstream"
             raise ValueError(message)
-        self._front.script(endpoint, fault, times)
+        if seconds is None:
+            self._front.script(endpoint, fault, times)
+        else:
+            self._front.script_until(endpoint, fault, self.now() + seconds)
+
+    def poison(self, endpoint: str, task_id: str, fault: Fault | None) -> None:
+        """Let every request for an endpoint go wrong that asks for a task among others.
+
+        A stored task that cannot be read makes novicezk answer 500 to every list call that
+        names it (contract 4.3). The request is served all the same, in vain.
+
+        Args:
+            endpoint: ``"task/list-by-condition"`` or ``"task/{id}/fetch"``.
+            task_id: Its id.
+            fault: What goes wrong; None heals it.
+
+        Raises:
+            ValueError: No such endpoint.
+        """
+        self._front.poison(endpoint, task_id, fault)
 
     def plant(
         self,

@@ -124,6 +124,8 @@ class Script:
 
     def __init__(self, faults: Iterable[tuple[str, Fault]] = ()) -> None:
         self._coming: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._windows: list[tuple[str, Fault, float]] = []
+        self._poison: dict[str, dict[str, Fault]] = defaultdict(dict)
         for endpoint, fault in faults:
             self.add(endpoint, fault, 1)
 
@@ -133,22 +135,57 @@ class Script:
         Raises:
             ValueError: No such endpoint, or ``times`` is below 1.
         """
-        known = [*ENDPOINTS, "attachments", UNKNOWN, ANY]
-        if endpoint not in known:
-            message = f"unknown endpoint {endpoint!r}; the endpoints are: {', '.join(known)}"
-            raise ValueError(message)
+        check_endpoint(endpoint)
         if times < 1:
             message = f"times must be 1 or more, not {times!r}"
             raise ValueError(message)
         self._coming[endpoint].extend([fault] * times)
 
-    def take(self, endpoint: str) -> Fault:
+    def last(self, endpoint: str, fault: Fault, until: float) -> None:
+        """Let all requests for an endpoint go wrong until a time of the simulator's clock.
+
+        Raises:
+            ValueError: No such endpoint.
+        """
+        check_endpoint(endpoint)
+        self._windows.append((endpoint, fault, until))
+
+    def poison(self, endpoint: str, task_id: str, fault: Fault | None) -> None:
+        """Let every request for an endpoint go wrong that asks for an id; None heals it.
+
+        Raises:
+            ValueError: No such endpoint.
+        """
+        check_endpoint(endpoint)
+        self._poison[endpoint].pop(task_id, None)
+        if fault is not None:
+            self._poison[endpoint][task_id] = fault
+
+    def for_ids(self, endpoint: str, ids: Iterable[str]) -> Fault | None:
+        """Find the fault of a request that asks for ids, if one of them is poison."""
+        poison = self._poison[endpoint]
+        return next((poison[task_id] for task_id in ids if task_id in poison), None)
+
+    def take(self, endpoint: str, now: float) -> Fault:
         """Use up the next fault of an endpoint; without one nothing goes wrong."""
-        named = self._coming[endpoint]
-        if named:
-            return named.popleft()
-        anywhere = self._coming[ANY]
-        return anywhere.popleft() if anywhere and endpoint in ENDPOINTS else _NONE
+        names = (endpoint, ANY) if endpoint in ENDPOINTS else (endpoint,)
+        for name in names:
+            if self._coming[name]:
+                return self._coming[name].popleft()
+        self._windows = [window for window in self._windows if now < window[2]]
+        return next((fault for name, fault, _ in self._windows if name in names), _NONE)
+
+
+def check_endpoint(endpoint: str) -> None:
+    """Refuse an endpoint that no server has.
+
+    Raises:
+        ValueError: With the list of those there are.
+    """
+    known = [*ENDPOINTS, "attachments", UNKNOWN, ANY]
+    if endpoint not in known:
+        message = f"unknown endpoint {endpoint!r}; the endpoints are: {', '.join(known)}"
+        raise ValueError(message)
 
 
 def _raw(status: int, body: bytes | str, headers: Mapping[str, str] | None) -> Answer:

@@ -60,6 +60,16 @@ class Front:
         with self._lock:
             self._script.add(endpoint, fault, times)
 
+    def script_until(self, endpoint: str, fault: Fault, until: float) -> None:
+        """Let all requests go wrong until a time of the simulator's clock."""
+        with self._lock:
+            self._script.last(endpoint, fault, until)
+
+    def poison(self, endpoint: str, task_id: str, fault: Fault | None) -> None:
+        """Let requests go wrong that ask for an id, or heal it."""
+        with self._lock:
+            self._script.poison(endpoint, task_id, fault)
+
     async def cut_off(self) -> None:
         """End all requests under way."""
         handlers = list(self._handlers)
@@ -87,10 +97,11 @@ class Front:
     ) -> web.StreamResponse:
         answer = None
         with self._lock:
-            fault = self._script.take(place.endpoint)
+            fault = self._script.take(place.endpoint, self._now())
         if fault.reads:
             body = await request.content.read()
             answer = self._serve(request, place, number, body, fault)
+            fault = self._poisoned(place, number) or fault
         answer = fault.instead or answer
         if delay := fault.delay + (answer.delay if answer else 0.0):
             await asyncio.sleep(delay / self._speed)
@@ -109,6 +120,10 @@ class Front:
             call = Call(request.method, request.raw_path, headers, body, self._now())
             self._note(number, ids=self._desk.ids(call, place))
             return self._desk.answer(call, place, fault.upstream) if fault.serves else None
+
+    def _poisoned(self, place: Place, number: int) -> Fault | None:
+        with self._lock:
+            return self._script.for_ids(place.endpoint, self._log[number].ids)
 
     def _arrived(self, request: web.BaseRequest, place: Place) -> int:
         with self._lock:

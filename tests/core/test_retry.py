@@ -3,14 +3,17 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from mjtask_async._core.drill import Streak, Trouble
 from mjtask_async._core.retry import (
     CEILING,
     LONGEST,
+    is_key_refused,
     is_overloaded,
     jittered,
     poll_delay,
     read_delay,
     submit_delay,
+    trouble_of,
 )
 from mjtask_async.errors import (
     AuthenticationError,
@@ -152,12 +155,12 @@ def test_what_the_server_asks_for_is_honoured_up_to_two_minutes(
 def test_a_failing_batch_waits_twice_as_long_up_to_half_a_minute(
     failures: int, seconds: float
 ) -> None:
-    assert poll_delay(TROUBLE, failures, 3.0, MIDDLE) == seconds
+    assert poll_delay(SILENT, failures, 3.0, MIDDLE) == seconds
     assert poll_delay(ProtocolError("m"), failures, 3.0, 1.0) == pytest.approx(1.2 * seconds)
 
 
 def test_a_slow_watcher_does_not_ask_sooner_for_failing() -> None:
-    assert poll_delay(TROUBLE, 1, 60.0, MIDDLE) == 60.0
+    assert poll_delay(SILENT, 1, 60.0, MIDDLE) == 60.0
     assert poll_delay(TROUBLE, 9, 60.0, MIDDLE) == 60.0
 
 
@@ -174,11 +177,54 @@ def test_a_poll_too_many_waits_at_least_5_10_and_20_seconds(
 @pytest.mark.parametrize(
     ("asked", "waited"), [(0.0, 3.0), (2.0, 3.0), (50.0, 50.0), (120.0, 120.0), (1e9, LONGEST)]
 )
-@pytest.mark.parametrize("kind", [RateLimitedError, ServerError])
-def test_a_poll_waits_as_long_as_asked_but_two_minutes(
-    kind: type[Any], asked: float, waited: float
+def test_a_poll_waits_as_long_as_asked_but_two_minutes(asked: float, waited: float) -> None:
+    assert poll_delay(asking(RateLimitedError, asked), 1, 3.0, MIDDLE) == waited
+    assert poll_delay(asking(ServerError, asked), 1, 3.0, 1.0) == waited
+    assert poll_delay(asking(ServerError, asked), 3, 0.75, MIDDLE) == waited
+
+
+@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 2.4), (0.5, 2.7), (1.0, 3.0)])
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_batch_in_trouble_is_drilled_within_two_ticks(
+    failures: int, chance: float, seconds: float
 ) -> None:
-    assert poll_delay(asking(kind, asked), 1, 3.0, MIDDLE) == waited
+    assert poll_delay(TROUBLE, failures, 3.0, chance) == pytest.approx(seconds)
+    assert poll_delay(TROUBLE, 3, 3.0, MIDDLE) == 12.0
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        (AuthenticationError("m", status=403), Trouble.KEY),
+        (ServerError("m", status=400), Trouble.SERVER),
+        *((ProtocolError("m", status=status), Trouble.REFUSED) for status in (200, 400, 413, 422)),
+        (UnsupportedError("m", status=200), Trouble.REFUSED),
+        (UnsupportedError("m", status=405), Trouble.PASSING),
+        (ProtocolError("m", status=301), Trouble.PASSING),
+        (LIMITED, Trouble.PASSING),
+        (SILENT, Trouble.PASSING),
+    ],
+)
+def test_a_failed_poll_says_something_about_its_ids_or_nothing(
+    error: MJTaskError, trouble: Trouble
+) -> None:
+    assert trouble_of(error) is trouble
+
+
+@pytest.mark.parametrize(
+    ("streak", "refused"),
+    [
+        (Streak(Trouble.KEY, 3, 0.0), True),
+        (Streak(Trouble.KEY, 2, 0.0), False),
+        (Streak(Trouble.KEY, 3, 0.1), False),
+        (Streak(Trouble.SERVER, 3, 0.0), False),
+    ],
+)
+def test_a_key_counts_as_refused_after_three_polls_over_ten_seconds(
+    streak: Streak,
+    refused: bool,  # noqa: FBT001
+) -> None:
+    assert is_key_refused(streak, 10.0) is refused
 
 
 @given(

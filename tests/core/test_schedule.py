@@ -3,6 +3,7 @@ from math import ceil, inf
 
 import pytest
 
+from mjtask_async._core.drill import Lot, Trouble
 from mjtask_async._core.schedule import Ask, Schedule
 
 INTERVAL = 3.0
@@ -23,9 +24,19 @@ def groups(asks: list[Ask]) -> list[tuple[str, ...]]:
     return [ask.ids for ask in asks]
 
 
+def fail(
+    made: Schedule,
+    ask: Ask,
+    sent_at: float,
+    again_at: float,
+    trouble: Trouble = Trouble.PASSING,
+) -> Lot:
+    return made.failed(ask, trouble, sent_at, sent_at, lambda _: again_at - sent_at)
+
+
 def answer_all(made: Schedule, asks: list[Ask]) -> None:
     for ask in asks:
-        made.answered(ask)
+        made.answered(ask, 0.0)
 
 
 # The tick
@@ -92,7 +103,7 @@ def test_the_next_watch_after_a_pause_starts_a_phase_of_its_own() -> None:
 def test_the_tick_keeps_its_phase_while_every_id_fails() -> None:
     made = schedule("a", at=0.0)
     (ask,) = made.due(3.0)
-    made.failed(ask, 3.0, 30.0)
+    fail(made, ask, 3.0, 30.0)
 
     assert made.next_at() == 6.0
     assert made.due(6.0) == []
@@ -105,12 +116,12 @@ def test_the_tick_keeps_its_phase_while_every_id_fails() -> None:
 def test_what_succeeds_again_late_waits_for_the_next_tick() -> None:
     made = schedule("a", at=0.0)
     (ask,) = made.due(3.0)
-    made.failed(ask, 3.0, 5.0)
+    fail(made, ask, 3.0, 5.0)
     (again,) = made.due(5.0)
     for tick in (6.0, 9.0, 12.0):
         assert made.due(tick) == []
 
-    made.answered(again)
+    made.answered(again, 0.0)
 
     assert made.next_at() == 15.0
 
@@ -178,7 +189,7 @@ def test_several_empty_batches_go_at_once() -> None:
 def test_unanswered_ids_do_not_cost_the_others_a_request() -> None:
     made = schedule(*numbered(6), size=3)
     first, _ = made.due(3.0)
-    made.answered(first)
+    made.answered(first, 0.0)
     for task_id in ("t0", "t3"):
         made.discard(task_id)
     made.add("t6", 4.0, early=False)
@@ -197,7 +208,7 @@ def test_groups_thinned_by_unanswered_ids_are_poured_together() -> None:
         made.discard(task_id)
     made.add("t4", 4.0, early=False)
     made.add("t5", 4.0, early=False)
-    made.answered(asks[0])
+    made.answered(asks[0], 0.0)
 
     assert sorted(len(ask.ids) for ask in made.due(6.0)) == [1, 2]
 
@@ -213,7 +224,7 @@ def test_no_more_requests_are_under_way_than_allowed() -> None:
     assert made.due(3.1) == []
     assert made.next_at() is None  # an answer comes first
 
-    made.answered(first[0])
+    made.answered(first[0], 0.0)
 
     assert made.next_at() == -inf
     assert groups(made.due(3.2)) == [("t2",)]
@@ -224,7 +235,7 @@ def test_a_tick_stretches_until_each_of_its_requests_had_its_turn() -> None:
     asked: list[str] = []
     (ask,) = made.due(3.0)
     for now in (7.0, 11.0, 15.0, 15.1):
-        made.answered(ask)
+        made.answered(ask, 0.0)
         asked.extend(ask.ids)
         (ask,) = made.due(now)
 
@@ -235,12 +246,12 @@ def test_a_tick_stretches_until_each_of_its_requests_had_its_turn() -> None:
 def test_a_stretched_tick_keeps_the_phase() -> None:
     made = schedule(*numbered(2), size=1, limit=1)
     (first,) = made.due(3.0)
-    made.answered(first)
+    made.answered(first, 0.0)
     (second,) = made.due(7.0)
 
     assert made.next_at() == 6.0
 
-    made.answered(second)
+    made.answered(second, 0.0)
     made.due(7.1)
 
     assert made.next_at() is None
@@ -251,7 +262,7 @@ def test_what_left_while_it_waited_for_its_turn_is_not_asked_for() -> None:
     (ask,) = made.due(3.0)
     for task_id in ("t2", "t3", "t4"):
         made.discard(task_id)
-    made.answered(ask)
+    made.answered(ask, 0.0)
 
     assert made.due(3.1) == []
     assert made.next_at() == 6.0
@@ -262,10 +273,10 @@ def test_what_came_back_while_it_waited_is_asked_for_once() -> None:
     (ask,) = made.due(3.0)
     made.discard("t1")
     made.add("t1", 3.5, early=True)
-    made.answered(ask)
+    made.answered(ask, 0.0)
 
     (second,) = made.due(3.6)
-    made.answered(second)
+    made.answered(second, 0.0)
 
     assert second.ids == ("t1",)
     assert made.due(3.7) == []
@@ -274,14 +285,14 @@ def test_what_came_back_while_it_waited_is_asked_for_once() -> None:
 def test_a_request_that_hangs_delays_only_its_own_ids() -> None:
     made = schedule(*numbered(4), size=2, limit=2)
     hanging, other = made.due(3.0)
-    made.answered(other)
+    made.answered(other, 0.0)
     for tick in (6.0, 9.0, 12.0):
         (ask,) = made.due(tick)
 
         assert ask.ids == other.ids
-        made.answered(ask)
+        made.answered(ask, 0.0)
 
-    made.answered(hanging)
+    made.answered(hanging, 0.0)
 
     assert groups(made.due(15.0)) == [("t0", "t1"), ("t2", "t3")]
 
@@ -351,7 +362,7 @@ def test_what_is_under_way_is_not_asked_for_early() -> None:
 def test_a_failed_id_is_not_asked_for_early() -> None:
     made = schedule("a", "b", at=0.0)
     (ask,) = made.due(3.0)
-    made.failed(ask, 3.0, 20.0)
+    fail(made, ask, 3.0, 20.0)
     made.ask_early("a", 3.1)
 
     assert made.due(3.2) == []
@@ -371,11 +382,11 @@ def test_an_early_poll_does_not_move_the_tick() -> None:
 def test_a_failed_group_waits_on_its_own() -> None:
     made = schedule(*numbered(4), size=2)
     bad, good = made.due(3.0)
-    made.answered(good)
+    made.answered(good, 0.0)
 
-    again = made.failed(bad, 3.0, 7.5)
+    again = fail(made, bad, 3.0, 7.5)
 
-    assert (again.ids, again.failures, again.again_at) == (("t0", "t1"), 1, 7.5)
+    assert (list(again.ids), again.failures, again.again_at) == (["t0", "t1"], 1, 7.5)
     assert len(made) == 4
     assert "t0" in made
     assert groups(made.due(6.0)) == [("t2", "t3")]
@@ -383,33 +394,33 @@ def test_a_failed_group_waits_on_its_own() -> None:
     assert groups(made.due(7.5)) == [("t0", "t1")]
 
 
-def test_failures_and_refusals_in_a_row_are_counted() -> None:
+def test_failures_in_a_row_are_counted_from_the_first() -> None:
     made = schedule("a", at=0.0)
-    seen: list[tuple[int, int, float]] = []
-    for number, refused in enumerate((False, True, True, False, True)):
-        (ask,) = made.due(3.0 + number)
-        again = made.failed(ask, 3.0 + number, 3.5 + number, refused=refused)
-        seen.append((again.failures, again.refusals, again.refused_since))
+    (ask,) = made.due(3.0)
+    fail(made, ask, 3.0, 4.0)
+    (ask,) = made.due(4.0)
 
-    assert seen == [(1, 0, 0.0), (2, 1, 4.0), (3, 2, 4.0), (4, 0, 0.0), (5, 1, 7.0)]
+    again = fail(made, ask, 4.0, 8.0)
+
+    assert (again.failures, again.streak.count, again.streak.since) == (2, 2, 3.0)
 
 
 def test_what_succeeds_goes_back_into_the_batches() -> None:
     made = schedule(*numbered(4), size=4)
     (ask,) = made.due(3.0)
-    made.failed(ask, 3.0, 4.0)
+    fail(made, ask, 3.0, 4.0)
     (ask,) = made.due(4.0)
 
-    made.answered(ask)
+    made.answered(ask, 0.0)
 
     (ask,) = made.due(6.0)
-    assert (ask.ids, ask.failures) == (tuple(numbered(4)), 0)
+    assert (ask.ids, ask.lot) == (tuple(numbered(4)), None)
 
 
 def test_a_discarded_id_leaves_its_failed_group() -> None:
     made = schedule("a", "b", at=0.0)
     (ask,) = made.due(3.0)
-    made.failed(ask, 3.0, 4.0)
+    fail(made, ask, 3.0, 4.0)
     made.discard("a")
 
     assert groups(made.due(4.0)) == [("b",)]
@@ -418,7 +429,7 @@ def test_a_discarded_id_leaves_its_failed_group() -> None:
 def test_a_failed_group_without_ids_is_forgotten() -> None:
     made = schedule("a", at=0.0)
     (ask,) = made.due(3.0)
-    made.failed(ask, 3.0, 4.0)
+    fail(made, ask, 3.0, 4.0)
     made.discard("a")
 
     assert made.next_at() is None
@@ -430,7 +441,7 @@ def test_a_failure_after_everybody_left_leaves_nothing() -> None:
     (ask,) = made.due(3.0)
     made.discard("a")
 
-    assert made.failed(ask, 3.0, 4.0).ids == ()
+    assert fail(made, ask, 3.0, 4.0).ids == {}
     assert made.next_at() is None
 
 
@@ -439,7 +450,7 @@ def test_an_id_that_came_back_shares_the_failure_of_its_old_request() -> None:
     (ask,) = made.due(3.0)
     made.discard("a")
     made.add("a", 3.5, early=False)
-    made.failed(ask, 3.0, 9.5)
+    fail(made, ask, 3.0, 9.5)
 
     assert made.due(6.5) == []
     assert groups(made.due(9.5)) == [("a",)]
@@ -448,7 +459,7 @@ def test_an_id_that_came_back_shares_the_failure_of_its_old_request() -> None:
 def test_an_id_that_came_back_leaves_its_failed_group_behind() -> None:
     made = schedule("a", "b", at=0.0)
     (ask,) = made.due(3.0)
-    made.failed(ask, 3.0, 20.0)
+    fail(made, ask, 3.0, 20.0)
     made.discard("a")
     made.add("a", 5.0, early=False)
 
@@ -467,7 +478,7 @@ def test_a_single_is_fetched_at_once() -> None:
     assert (ask.ids, ask.single) == (("a",), True)
     assert groups(made.due(3.0)) == [("b",)]
 
-    made.answered(ask)
+    made.answered(ask, 0.0)
 
     assert groups(made.due(6.0)) == [("a",)]
 
@@ -479,7 +490,7 @@ def test_a_single_waits_for_the_request_under_way() -> None:
 
     assert made.due(3.1) == []
 
-    made.answered(ask)
+    made.answered(ask, 0.0)
     (single,) = made.due(3.2)
 
     assert single.single
@@ -496,14 +507,14 @@ def test_a_discarded_single_is_not_fetched() -> None:
 def test_a_failed_group_waits_for_the_fetch_of_one_of_its_ids() -> None:
     made = schedule("a", "b", at=0.0)
     (ask,) = made.due(3.0)
-    made.failed(ask, 3.0, 4.0)
+    fail(made, ask, 3.0, 4.0)
     made.ask_single("a")
     (single,) = made.due(3.5)
 
     assert made.due(4.0) == []
     assert made.next_at() == 6.0
 
-    made.answered(single)
+    made.answered(single, 0.0)
 
     assert made.next_at() == 4.0
     assert groups(made.due(4.5)) == [("a", "b")]
@@ -512,7 +523,7 @@ def test_a_failed_group_waits_for_the_fetch_of_one_of_its_ids() -> None:
 def test_an_id_that_came_back_waits_for_the_fetch_of_its_old_watch() -> None:
     made = schedule("a", "b", at=0.0)
     (ask,) = made.due(3.0)
-    made.failed(ask, 3.0, 40.0)
+    fail(made, ask, 3.0, 40.0)
     made.ask_single("a")
     (single,) = made.due(3.5)
     made.discard("a")
@@ -521,20 +532,9 @@ def test_an_id_that_came_back_waits_for_the_fetch_of_its_old_watch() -> None:
     assert made.due(4.05) == []
     assert made.due(6.0) == []
 
-    made.answered(single)
+    made.answered(single, 0.0)
 
     assert groups(made.due(9.0)) == [("a",)]
-
-
-def test_a_fetch_that_failed_waits_like_any_other_request() -> None:
-    made = schedule("a", at=0.0)
-    made.ask_single("a")
-    (single,) = made.due(1.0)
-    made.failed(single, 1.0, 5.0)
-
-    (ask,) = made.due(5.0)
-
-    assert (ask.ids, ask.single, ask.failures) == (("a",), False, 1)
 
 
 # Starvation
@@ -552,9 +552,9 @@ def test_no_id_starves_beside_requests_that_hang_or_fail() -> None:
                 if "t0" in ask.ids:
                     hanging.update(ask.ids)  # never answered
                 elif "t10" in ask.ids:
-                    made.failed(ask, now, now + 2 * INTERVAL)
+                    fail(made, ask, now, now + 2 * INTERVAL)
                 else:
-                    made.answered(ask)
+                    made.answered(ask, 0.0)
 
     well = [asked[task_id] for task_id in numbered(30) if task_id not in hanging]
     assert len(hanging) == 3

@@ -11,6 +11,7 @@ from math import ceil, floor, inf
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from mjtask_async._core.drill import Trouble
 from mjtask_async._core.schedule import Ask, Schedule
 
 INTERVAL = 3.0
@@ -94,7 +95,7 @@ class Scheduling(RuleBasedStateMachine):
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
         ask, lot, _ = self.sent.pop(data.draw(st.integers(0, len(self.sent) - 1)))
-        self.made.answered(ask)
+        self.made.answered(ask, self.now)
         for task_id in () if ask.single else ask.ids:
             if task_id in self.failing:
                 assert self.failing[task_id] is lot.group
@@ -107,12 +108,13 @@ class Scheduling(RuleBasedStateMachine):
         lists = [entry for entry in self.sent if not entry[0].single]
         entry = data.draw(st.sampled_from(lists))
         self.sent.remove(entry)
-        ask, _, sent_at = entry
-        kept = [task_id for task_id in ask.ids if task_id in self.ids]
-        again = self.made.failed(ask, sent_at, self.now + delay)
+        ask, old, sent_at = entry
+        kept = [task_id for task_id in ask.ids if self.is_part(task_id, old)]
+        before = ask.lot.failures if ask.lot else 0
+        again = self.made.failed(ask, Trouble.PASSING, sent_at, self.now, lambda _: delay)
 
         assert kept == list(again.ids)
-        assert ask.failures + 1 == again.failures
+        assert before + 1 == again.failures
         group = Lot(kept, 1)
         for task_id in kept:
             self.failing[task_id] = group
@@ -153,7 +155,7 @@ class Scheduling(RuleBasedStateMachine):
             self.discard(task_id)
         while self.sent:
             ask, _, _ = self.sent.pop()
-            self.made.answered(ask)
+            self.made.answered(ask, self.now)
             self.turn()
 
         left = [value for value in vars(self.made).values() if hasattr(value, "__len__")]
@@ -223,8 +225,12 @@ class Scheduling(RuleBasedStateMachine):
 
         assert not self.queue or len(self.sent) == LIMIT  # nobody waits while a request is free
 
+    def is_part(self, task_id: str, lot: Lot) -> bool:
+        """Whether an id is still wanted, and of the group that it was asked for in."""
+        return task_id in self.ids and (lot.group is None or self.failing.get(task_id) is lot.group)
+
     def wanted(self, lot: Lot) -> list[str]:
-        return [task_id for task_id in lot.ids if task_id in self.ids]
+        return [task_id for task_id in lot.ids if self.is_part(task_id, lot)]
 
     def check(self, ask: Ask) -> None:
         assert ask.sent
@@ -253,7 +259,7 @@ def test_a_run_by_hand_uses_every_rule() -> None:
     run.discard("t8")
     run.stall(10.0)
     for ask, lot, at in list(run.sent):
-        run.made.answered(ask)
+        run.made.answered(ask, run.now)
         run.sent.remove((ask, lot, at))
         run.turn()
         run.the_timer_is_set_to_what_is_due()

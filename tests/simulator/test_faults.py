@@ -165,3 +165,30 @@ async def test_a_client_that_leaves_in_the_middle_of_a_submit_starts_no_task(
         assert record.status is None
         assert record.finished == pytest.approx(1.0)
     assert not caplog.records
+
+
+async def test_a_fault_may_last_for_a_time() -> None:
+    async with calling() as caller:
+        caller.sim.script("*", Fault.answer(502), seconds=10)
+        caller.sim.script(FETCH, Fault.answer(429))
+        caller.sim.script("attachments", Fault.answer(410), seconds=5)
+        statuses = [(await caller.fetch("1")).status, (await caller.find("1")).status]
+        await asyncio.sleep(10)
+        statuses.append((await caller.find("1")).status)
+
+        assert statuses == [429, 502, 200]
+        with pytest.raises(ValueError, match="unknown endpoint"):
+            caller.sim.script("nowhere", Fault.answer(502), seconds=10)
+
+
+async def test_one_poison_id_spoils_every_list_call_that_names_it() -> None:
+    async with calling(profile="novicezk") as caller:
+        caller.sim.poison("task/list-by-condition", "2", Fault.answer(500))
+        statuses = [(await caller.find(*ids)).status for ids in (["1", "2"], ["2"], ["1"])]
+        caller.sim.poison("task/list-by-condition", "2", None)
+        statuses.append((await caller.find("1", "2")).status)
+
+        assert statuses == [500, 500, 200, 200]
+        assert (await caller.fetch("2")).status == 200
+        with pytest.raises(ValueError, match="unknown endpoint"):
+            caller.sim.poison("nowhere", "1", None)
