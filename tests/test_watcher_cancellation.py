@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from mjtask_async import MJSession, Task, TaskWatcher
+from mjtask_async import MJSession, RateLimit, Task, TaskWatcher
 from mjtask_async.simulator import Simulator
+from mjtask_async.simulator.mishaps import MISHAPS
 
 from .support_cancel import cancel_everywhere
 from .support_watch import frozen, ids_of, life
@@ -96,3 +97,44 @@ async def test_a_consumer_that_is_cancelled_disturbs_nobody_else() -> None:
             assert leaving.cancelled()
 
         assert (await staying).status == "SUCCESS"
+
+
+@pytest.mark.parametrize("name", sorted(set(MISHAPS) - {"slow"}))
+async def test_watching_under_a_fault_can_be_cancelled_at_every_await(name: str) -> None:
+    async with Simulator(profile="novicezk") as sim:
+        done, slow = ids_of(2)
+        sim.plant(done, life(0.5))
+        sim.plant(slow, frozen())
+        sim.chance("*", MISHAPS[name], 0.5)
+
+        async def run() -> None:
+            async with (
+                MJSession(sim.base_url, sim.api_key, auth="secret") as session,
+                TaskWatcher(session) as watcher,
+            ):
+                await asyncio.gather(
+                    watcher.wait_all([done, slow], timeout=20),
+                    watcher.wait_all([done], timeout=10),
+                    return_exceptions=True,
+                )
+
+        assert await cancel_everywhere(run) > 2
+
+
+@pytest.mark.parametrize("patience", [0.0, 15.0])
+async def test_waiting_for_the_budget_can_be_cancelled_at_every_await(patience: float) -> None:
+    async with Simulator(profile="novicezk", queue_size=10_000, workers=1_000) as sim:
+        task_id = ids_of(1)[0]
+        sim.plant(task_id, life(0.5))
+
+        async def run() -> None:
+            async with (
+                MJSession(
+                    sim.base_url, sim.api_key, auth="secret", rate=RateLimit(1, 5)
+                ) as session,
+                TaskWatcher(session, interval=1 + patience) as watcher,
+            ):
+                await session.imagine("a cat")
+                await watcher.wait(task_id)
+
+        assert await cancel_everywhere(run) > 6

@@ -112,7 +112,7 @@ class Simulator:
         sizes = {"workers": workers, "queue_size": queue_size}
         self._desk = Desk(self._profile, api_key, seed, epoch, switches=switches, **sizes)
         self._lock = RLock()
-        self._front = Front(self._desk, Script(faults), self._lock, self.now, speed)
+        self._front = Front(self._desk, Script(faults, seed=seed), self._lock, self.now, speed)
         self._speed = speed
         self._clock = clock
         self._port = port
@@ -212,6 +212,48 @@ class Simulator:
             self._front.script(endpoint, fault, times)
         else:
             self._front.script_until(endpoint, fault, self.now() + seconds)
+
+    def chance(self, endpoint: str, fault: Fault, odds: float) -> None:
+        """Let requests for an endpoint go wrong by chance, drawn from the simulator's seed.
+
+        Args:
+            endpoint: As for `script`. Scripted faults come first.
+            fault: What goes wrong; `mishaps.MISHAPS` names the usual ones.
+            odds: How likely for each request, from 0 to 1; 0 ends it.
+
+        Raises:
+            ValueError: No such endpoint, or ``odds`` is no probability.
+        """
+        self._front.chance(endpoint, fault, odds)
+
+    def stop_refreshing(self, seconds: float = inf, *, wakes: bool = False) -> None:
+        """Let a relay's updater die, or sleep: reads go on with 200 (contract Q11, Q33).
+
+        Args:
+            seconds: How long; infinity is until its process is started again.
+            wakes: Whether anybody's submit wakes it before.
+
+        Raises:
+            ValueError: This server is no relay.
+        """
+        if not self._desk.relays:
+            message = f"{self._profile.name} is no relay"
+            raise ValueError(message)
+        with self._lock:
+            self._desk.relays[-1].sleep(self.now(), self.now() + seconds, wakes=wakes)
+
+    def hide(self, task_id: str, *, hidden: bool = True) -> None:
+        """Let a task belong to another user of the relay: this key's reads do not show it.
+
+        Raises:
+            ValueError: This server is no relay; others show everything to everybody.
+        """
+        if not self._desk.relays:
+            message = f"{self._profile.name} shows all tasks to everybody"
+            raise ValueError(message)
+        with self._lock:
+            self._desk.relays[-1].hidden -= {task_id}
+            self._desk.relays[-1].hidden |= {task_id} if hidden else set()
 
     def poison(self, endpoint: str, task_id: str, fault: Fault | None) -> None:
         """Let every request for an endpoint go wrong that asks for a task among others.

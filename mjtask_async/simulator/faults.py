@@ -1,8 +1,9 @@
 """What can go wrong with a request: scripted faults, each for one endpoint and a number of times."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from random import Random
 
 from .direct import Spoken
 from .exchange import ENDPOINTS, UNKNOWN, Answer
@@ -26,6 +27,7 @@ class Fault:
         keep: How much of the answer's body is sent before the connection is cut.
         delay: Seconds on the simulator's clock.
         upstream: What a relay's upstream says in place of the origin.
+        alters: Changes the body of the server's own answer.
     """
 
     reads: bool = True
@@ -35,6 +37,7 @@ class Fault:
     keep: float = 1.0
     delay: float = 0.0
     upstream: Spoken | None = None
+    alters: Callable[[bytes], bytes] | None = None
 
     @classmethod
     def close_before_reading(cls, *, delay: float = 0.0) -> "Fault":
@@ -94,6 +97,11 @@ class Fault:
         return cls(delay=delay)
 
     @classmethod
+    def alter(cls, alters: Callable[[bytes], bytes], *, delay: float = 0.0) -> "Fault":
+        """Do what is asked, and change the body of the answer if its status is 200."""
+        return cls(alters=alters, delay=delay)
+
+    @classmethod
     def upstream_says(
         cls, status: int, body: str = "", *, after: float = 0.0, delay: float = 0.0
     ) -> "Fault":
@@ -120,11 +128,14 @@ class Script:
 
     Args:
         faults: Pairs of an endpoint and a fault, each for one request.
+        seed: Of what goes wrong by chance.
     """
 
-    def __init__(self, faults: Iterable[tuple[str, Fault]] = ()) -> None:
+    def __init__(self, faults: Iterable[tuple[str, Fault]] = (), *, seed: int = 0) -> None:
         self._coming: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._windows: list[tuple[str, Fault, float]] = []
+        self._chances: list[tuple[str, Fault, float]] = []
+        self._random = Random(f"{seed}:faults")  # noqa: S311 -- a simulation
         self._poison: dict[str, dict[str, Fault]] = defaultdict(dict)
         for endpoint, fault in faults:
             self.add(endpoint, fault, 1)
@@ -173,7 +184,31 @@ class Script:
             if self._coming[name]:
                 return self._coming[name].popleft()
         self._windows = [window for window in self._windows if now < window[2]]
-        return next((fault for name, fault, _ in self._windows if name in names), _NONE)
+        lasting = next((fault for name, fault, _ in self._windows if name in names), None)
+        return lasting or self._draw(names)
+
+    def chance(self, endpoint: str, fault: Fault, odds: float) -> None:
+        """Let requests for an endpoint go wrong by chance; odds of 0 end that.
+
+        Raises:
+            ValueError: No such endpoint, or ``odds`` is no probability.
+        """
+        check_endpoint(endpoint)
+        if not 0 <= odds <= 1:
+            message = f"odds must be from 0 to 1, not {odds!r}"
+            raise ValueError(message)
+        self._chances = [each for each in self._chances if each[:2] != (endpoint, fault)]
+        if odds:
+            self._chances.append((endpoint, fault, odds))
+
+    def _draw(self, names: tuple[str, ...]) -> Fault:
+        drawn = self._random.random()
+        for name, fault, odds in self._chances:
+            if name in names:
+                drawn -= odds
+                if drawn < 0:
+                    return fault
+        return _NONE
 
 
 def check_endpoint(endpoint: str) -> None:

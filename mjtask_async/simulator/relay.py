@@ -89,6 +89,14 @@ class Relay:
         self._unfinished: list[Row] = []
         self._count = 0
         self._reads = 0
+        self.hidden: set[str] = set()
+        self._asleep_until = float("-inf")
+        self._wakes = False
+
+    def sleep(self, now: float, until: float, *, wakes: bool) -> None:
+        """Refresh nothing until a time, or until the next submit where it ``wakes``."""
+        self._advance(now)
+        self._asleep_until, self._wakes = until, wakes
 
     def submit(self, errand: Errand, now: float) -> Spoken:
         """Forward an order, and keep a row of what upstream made of it.
@@ -97,6 +105,8 @@ class Relay:
             RelayRefusal: The relay's own refusal.
         """
         self._advance(now)
+        if self._wakes:
+            self._asleep_until, self._wakes = float("-inf"), False
         match errand.endpoint:
             case "task/{id}/image-seed":
                 return self._seed(errand, now)
@@ -183,7 +193,7 @@ class Relay:
     def fetch(self, task_id: str, now: float) -> str | None:
         """Return the oldest row of an id, or None."""
         self._advance(now)
-        rows = self._rows.get(task_id)
+        rows = [] if task_id in self.hidden else self._rows.get(task_id)
         return self._text(rows[0], now) if rows else None
 
     def find(self, ids: Sequence[str], now: float) -> str:
@@ -191,7 +201,8 @@ class Relay:
         self._advance(now)
         if len(ids) >= TOO_MANY_IDS:
             return "[]"
-        rows = [row for task_id in set(ids) for row in self._rows.get(task_id, ())]
+        asked = set(ids) - self.hidden
+        rows = [row for task_id in asked for row in self._rows.get(task_id, ())]
         rows.sort(key=_number)
         return f"[{','.join(self._text(row, now) for row in rows)}]"
 
@@ -261,7 +272,7 @@ class Relay:
         self._next_pass = now + periods * self._rules.period
 
     def _refresh(self, now: float) -> None:
-        if self._is_dead:
+        if self._is_dead or now < self._asleep_until:
             return
         rows = {row.id: row for row in self._unfinished if row.id}  # the newest of an id wins
         for row in self._unfinished:

@@ -65,6 +65,11 @@ class Front:
         with self._lock:
             self._script.last(endpoint, fault, until)
 
+    def chance(self, endpoint: str, fault: Fault, odds: float) -> None:
+        """Let requests go wrong by chance."""
+        with self._lock:
+            self._script.chance(endpoint, fault, odds)
+
     def poison(self, endpoint: str, task_id: str, fault: Fault | None) -> None:
         """Let requests go wrong that ask for an id, or heal it."""
         with self._lock:
@@ -103,6 +108,8 @@ class Front:
             answer = self._serve(request, place, number, body, fault)
             fault = self._poisoned(place, number) or fault
         answer = fault.instead or answer
+        if answer and fault.alters and answer.status == 200:
+            answer = replace(answer, body=fault.alters(answer.body))
         if delay := fault.delay + (answer.delay if answer else 0.0):
             await asyncio.sleep(delay / self._speed)
         if answer is None or answer.hang_up or not fault.answers:

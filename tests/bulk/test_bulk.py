@@ -313,7 +313,8 @@ async def test_a_server_that_cannot_be_reached_stops_the_run() -> None:
 
 async def test_an_outage_while_watching_stops_the_run() -> None:
     async with origin(attempts=1) as (server, session):
-        server.hooks["task/list-by-condition"] = [always(Reply(500, "no"))] * 9999
+        for endpoint in ("task/list-by-condition", "task/1700000000000000/fetch"):
+            server.hooks[endpoint] = [always(Reply(500, "no"))] * 9999
         async with BulkRun(session, ["a fox"], limits=WatchLimits(outage=60.0)) as run:
             found, raised = await stopped(run)
 
