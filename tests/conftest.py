@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,3 +19,10 @@ def blockbuster() -> Iterator[BlockBuster]:
     """Fail whatever blocks an event loop from inside the package."""
     with blockbuster_ctx("mjtask_async") as blocking_calls:
         yield blocking_calls
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_collections() -> None:
+    """Let the many searches for garbage look at what tests make, and not at all modules."""
+    gc.collect()
+    gc.freeze()

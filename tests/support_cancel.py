@@ -39,14 +39,11 @@ async def cancel_everywhere(
     cancelled = 0
     gc.collect()
     gc.freeze()  # so that each search for garbage is a short one
-    try:
-        for late in (False, True):
-            number = 0
-            while await _cancel_once(make, check, number, late=late):
-                number += 1
-            cancelled += number
-    finally:
-        gc.unfreeze()
+    for late in (False, True):
+        number = 0
+        while await _cancel_once(make, check, number, late=late):
+            number += 1
+        cancelled += number
     return cancelled
 
 
