@@ -375,7 +375,10 @@ class Poller(Generic[T]):
         except Exception as error:  # noqa: BLE001 -- such as one of the caller's own task type
             trouble = unexpected(error)
         with self._abandoned.put_off():
-            self.schedule.answered(ask, asyncio.get_running_loop().time())
+            if trouble is None or isinstance(trouble, TaskNotFoundError):
+                self.schedule.answered(ask, asyncio.get_running_loop().time())
+            else:
+                self.schedule.ended(ask)
             self._confirmed(ask.ids[0], found, trouble, look)
         self._wake()
 

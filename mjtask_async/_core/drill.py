@@ -69,8 +69,13 @@ class Streak(Struct, frozen=True):
 class Lot:
     """Ids that failed together and are asked for apart from the others.
 
+    Args:
+        ids: What it begins with.
+        since: When it was made, in the loop's seconds.
+
     Attributes:
         ids: All of them.
+        since: When it was made.
         failures: Attempts in a row in which nothing succeeded.
         again_at: When the next attempt is due, in the loop's seconds.
         streak: What the attempts began with.
@@ -78,14 +83,16 @@ class Lot:
         culprits: Those found so far, each a lot of its own now; for the schedule to take.
     """
 
-    def __init__(self, ids: tuple[str, ...]) -> None:
+    def __init__(self, ids: tuple[str, ...], since: float = 0.0) -> None:
         self.ids: dict[str, None] = dict.fromkeys(ids)
+        self.since = since
         self.failures = 0
         self.again_at = float("-inf")
         self.streak = Streak()
         self.under_way = False
         self.culprits: list[Lot] = []
         self._parts = deque([ids])
+        self._joined: list[tuple[str, ...]] = []
         self._drilled = False
         self._open = 0
         self._good: list[Step] = []
@@ -97,7 +104,19 @@ class Lot:
         """Start an attempt: ask for the whole lot."""
         self.under_way, self._waits = True, []
         self._open = 1
+        self._parts.extend(self._joined)
+        self._joined.clear()
         return Step(Kind.WHOLE, tuple(self.ids))
+
+    @property
+    def is_blameless(self) -> bool:
+        """Whether all that has failed says nothing about its ids."""
+        return not self._drilled and self.streak.trouble in {Trouble.PASSING, Trouble.KEY}
+
+    def add(self, ids: tuple[str, ...]) -> None:
+        """Take ids in, from the next attempt on."""
+        self.ids |= dict.fromkeys(ids)
+        self._joined.append(ids)
 
     def discard(self, task_id: str) -> None:
         """Forget an id, wherever it is being asked for."""
@@ -172,9 +191,10 @@ class Lot:
     def _drill(self) -> list[Step]:
         """Ask for one failing part, one level down; the others have their turn later."""
         self._drilled = True
-        part: tuple[str, ...] = ()
-        while not part:
-            part = self._kept(self._parts.popleft())
+        self._clear()
+        if not self._parts:
+            return []
+        part = self._parts.popleft()
         if len(part) > 1:
             return _halves(part)
         self._parts.append(part)
@@ -194,18 +214,22 @@ class Lot:
         if len(self.ids) > 1:
             for task_id in self._kept(part):
                 self.discard(task_id)
-                culprit = Lot((task_id,))
+                culprit = Lot((task_id,), self.since)
                 culprit._drilled, culprit._waits = True, self._waits
                 self.culprits.append(culprit)
 
     def _rest(self, now: float) -> None:
         """End the attempt; nothing is asked until the longest of its waits is over."""
-        self._parts = deque(kept for part in self._parts if (kept := self._kept(part)))
+        self._clear()
         self.failures += 1
         self.under_way = False
         self.again_at = now + max((wait(self.failures) for wait in self._waits), default=0.0)
         for culprit in self.culprits:
             culprit._rest(now)
+
+    def _clear(self) -> None:
+        """Leave out what nobody watches any more."""
+        self._parts = deque(kept for part in self._parts if (kept := self._kept(part)))
 
     def _kept(self, part: tuple[str, ...]) -> tuple[str, ...]:
         return tuple([task_id for task_id in part if task_id in self.ids])

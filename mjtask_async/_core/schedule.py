@@ -9,7 +9,10 @@
    many of them share it, and at most every `EARLY_EVERY` seconds.
 5. No id is asked for while an earlier request for it is unanswered.
 6. What failed leaves the batches and is asked for apart, as `drill` says, until it succeeds.
-7. In a pause nothing is sent, and after it one request at a time until one succeeds.
+   One place is kept free of it, where there are two: ids that hang must not stop the others.
+7. While nothing at all succeeds, what fails is gathered in as few lots as can be; where the
+   failures say nothing about the ids, new ones wait with a lot instead of being tried.
+8. In a pause nothing is sent, and after it one request at a time until one succeeds.
 """
 
 from collections import deque
@@ -68,8 +71,12 @@ class Schedule:
         self._lots: dict[Lot, None] = {}
         self._astray: dict[str, Lot] = {}
         self._ready: deque[Ask] = deque()
+        self._again: deque[Ask] = deque()
         self._busy: set[str] = set()
         self._sent = 0
+        self._sent_again = 0
+        self._again_last = False
+        self._answered_at = float("-inf")
         self._tick = 0.0
         self._early: dict[str, None] = {}
         self._early_at = float("inf")
@@ -92,8 +99,12 @@ class Schedule:
         if not len(self):
             self._tick = max(self._tick, now + self.interval)
         if task_id not in self:
-            self._batches.add(task_id)
-        if early:
+            lot = self._lot_for_all(1)
+            if lot is None or not lot.is_blameless:
+                self._batches.add(task_id)
+            else:
+                self._put_in(lot, (task_id,))
+        if early and task_id in self._homes:
             self.ask_early(task_id, now)
 
     def ask_early(self, task_id: str, now: float) -> None:
@@ -129,7 +140,7 @@ class Schedule:
         return None if at is None else max(at, self._paused_until)
 
     def _next_at(self) -> float | None:
-        if self._ready and self._sent < self._limit:
+        if self._may_send() or self._may_send_again():
             return float("-inf")
         times = [lot.again_at for lot in self._resting()]
         if len(self) and not self._ready:
@@ -164,10 +175,14 @@ class Schedule:
         self._sent += 1
         return [Ask((task_id,), sent=True, single=True)]
 
+    def ended(self, ask: Ask) -> None:
+        """Note that the fetch of a single id is over, and says nothing about others."""
+        self._done(ask)
+
     def answered(self, ask: Ask, now: float) -> None:
         """Note that a request has succeeded: its ids belong to the batches again."""
         self._done(ask)
-        self._probing = False
+        self._probing, self._answered_at = False, now
         if ask.batch is None:
             self._batches.forget_answers()
         lot, step = ask.lot, ask.step
@@ -198,21 +213,43 @@ class Schedule:
         self._done(ask)
         lot, step = ask.lot, ask.step
         if lot is None or step is None:
-            lot = self._set_apart(ask)
+            ids = tuple([task_id for task_id in ask.ids if task_id in self._homes])
+            lot = self._lot_for_all(len(ids))
+            if lot is not None:
+                self._put_in(lot, ids)
+                return lot
+            lot = self._set_apart(ids, now)
             step = lot.begin()
-        for task_id in lot.ids:
-            self._early.pop(task_id, None)
         lot.failed(step, trouble, sent_at, wait)
         self._follow(lot, now)
         return lot
 
-    def _set_apart(self, ask: Ask) -> Lot:
-        lot = Lot(tuple([task_id for task_id in ask.ids if task_id in self._homes]))
+    def _set_apart(self, ids: tuple[str, ...], now: float) -> Lot:
+        lot = Lot(ids, since=now)
         self._lots[lot] = None
-        for task_id in lot.ids:
-            self._batches.discard(task_id)
-            self._astray[task_id] = lot
+        self._move(ids, lot)
         return lot
+
+    def _put_in(self, lot: Lot, ids: tuple[str, ...]) -> None:
+        lot.add(ids)
+        self._move(ids, lot)
+
+    def _move(self, ids: tuple[str, ...], lot: Lot) -> None:
+        for task_id in ids:
+            self._batches.discard(task_id)
+            self._early.pop(task_id, None)
+            self._astray[task_id] = lot
+
+    def _lot_for_all(self, count: int) -> Lot | None:
+        """Find a lot with room for more, if nothing has succeeded since it failed."""
+        return next(
+            (
+                lot
+                for lot in self._lots
+                if lot.since > self._answered_at and len(lot.ids) + count <= self._size
+            ),
+            None,
+        )
 
     def _follow(self, lot: Lot, now: float) -> None:
         """Line up what comes next in an attempt, and let its culprits go."""
@@ -276,19 +313,36 @@ class Schedule:
         self._ready.append(ask)
 
     def _line_up_step(self, lot: Lot, step: Step) -> None:
-        self._line_up(Ask(step.ids, lot=lot, step=step))
+        self._busy.update(step.ids)
+        self._again.append(Ask(step.ids, lot=lot, step=step))
 
     @property
     def _limit(self) -> int:
         return 1 if self._probing else self._max_requests
 
+    def _may_send(self) -> bool:
+        return bool(self._ready) and self._sent < self._limit
+
+    def _may_send_again(self) -> bool:
+        if not self._again or self._sent >= self._limit:
+            return False
+        return self._sent_again < max(1, self._max_requests - 1)
+
+    def _take(self) -> Ask | None:
+        """Take what is next: in turns, of what has failed and of the others."""
+        again = self._may_send_again() and not (self._again_last and self._may_send())
+        if not again and not self._may_send():
+            return None
+        self._again_last = again
+        return (self._again if again else self._ready).popleft()
+
     def _sendable(self, now: float) -> Iterator[Ask]:
-        while self._ready and self._sent < self._limit:
-            ask = self._ready.popleft()
+        while (ask := self._take()) is not None:
             if ask.batch is None or ask.batch.line is not ask.ids:
                 self._leave_out_the_gone(ask)
             if ask.ids:
                 self._sent += 1
+                self._sent_again += ask.lot is not None
                 ask.sent = True
                 yield ask
             elif ask.lot is not None:
@@ -308,6 +362,7 @@ class Schedule:
 
     def _done(self, ask: Ask) -> None:
         self._sent -= 1
+        self._sent_again -= ask.lot is not None
         self._fetching = self._fetching and not ask.single
         self._settle(ask)
 

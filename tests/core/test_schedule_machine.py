@@ -2,7 +2,8 @@
 
 The model is the rules alone: the tick and its phase, early polls, failed groups, fetches of
 single ids, and that nothing is asked for twice at once. It knows which ids become due
-together and how many requests they may cost, but not how they are cut.
+together and how many requests they may cost, but not how they are cut, and into which of
+several groups an id is put.
 """
 
 from collections import Counter
@@ -20,10 +21,20 @@ LIMIT = 2
 IDS = st.sampled_from([f"t{number}" for number in range(9)])
 
 
+class Group:
+    """Ids that have failed, or wait with some that have."""
+
+    def __init__(self, since: float) -> None:
+        self.ids: list[str] = []
+        self.since = since
+        self.at: float | None = None
+        """When it is due; None while it is under way."""
+
+
 class Lot:
     """Ids that became due together, and how many requests they may cost."""
 
-    def __init__(self, ids: list[str], requests: int, group: "Lot | None" = None) -> None:
+    def __init__(self, ids: list[str], requests: int, group: Group | None = None) -> None:
         self.ids = ids
         self.requests = requests
         self.group = group
@@ -43,9 +54,10 @@ class Scheduling(RuleBasedStateMachine):
         self.early_at = inf
         self.last_early = -inf
         self.singles: list[str] = []
-        self.failing: dict[str, Lot] = {}
-        self.waiting: list[tuple[Lot, float]] = []
+        self.failing: dict[str, Group] = {}
+        self.answered_at = -inf
         self.queue: list[Lot] = []
+        self.again: list[Lot] = []
         self.sent: list[tuple[Ask, Lot, float]] = []
 
     # What callers do
@@ -54,9 +66,12 @@ class Scheduling(RuleBasedStateMachine):
     def add(self, task_id: str, early: bool) -> None:  # noqa: FBT001
         if not self.ids:
             self.tick = max(self.tick, self.now + INTERVAL)
+        new = task_id not in self.ids
         self.ids.setdefault(task_id)
         self.made.add(task_id, self.now, early=early)
-        if early:
+        if new and self.with_room(1):
+            self.join([task_id])
+        if early and task_id not in self.failing:
             self.expect_early(task_id)
 
     @precondition(lambda self: self.ids)
@@ -82,12 +97,8 @@ class Scheduling(RuleBasedStateMachine):
         self.early.pop(task_id, None)
         if task_id in self.singles:
             self.singles.remove(task_id)
-        group = self.failing.pop(task_id, None)
-        for lot, at in list(self.waiting):
-            if lot is group:
-                lot.ids.remove(task_id)
-                if not lot.ids:
-                    self.waiting.remove((lot, at))
+        if task_id in self.failing:
+            self.failing.pop(task_id).ids.remove(task_id)
 
     # What becomes of requests
 
@@ -96,10 +107,21 @@ class Scheduling(RuleBasedStateMachine):
     def answer(self, data: st.DataObject) -> None:
         ask, lot, _ = self.sent.pop(data.draw(st.integers(0, len(self.sent) - 1)))
         self.made.answered(ask, self.now)
+        self.answered_at = self.now
         for task_id in () if ask.single else ask.ids:
-            if task_id in self.failing:
-                assert self.failing[task_id] is lot.group
-                del self.failing[task_id]
+            if self.failing.get(task_id) is lot.group is not None:
+                self.failing.pop(task_id).ids.remove(task_id)
+        if lot.group is not None:
+            lot.group.at = self.now  # for those that have joined meanwhile
+        self.turn()
+
+    @precondition(lambda self: any(ask.single for ask, _, _ in self.sent))
+    @rule()
+    def end(self) -> None:
+        """Let the fetch of a single id come to nothing."""
+        entry = next(entry for entry in self.sent if entry[0].single)
+        self.sent.remove(entry)
+        self.made.ended(entry[0])
         self.turn()
 
     @precondition(lambda self: any(not ask.single for ask, _, _ in self.sent))
@@ -113,14 +135,15 @@ class Scheduling(RuleBasedStateMachine):
         before = ask.lot.failures if ask.lot else 0
         again = self.made.failed(ask, Trouble.PASSING, sent_at, self.now, lambda _: delay)
 
-        assert kept == list(again.ids)
-        assert before + 1 == again.failures
-        group = Lot(kept, 1)
-        for task_id in kept:
-            self.failing[task_id] = group
-            self.early.pop(task_id, None)
-        if kept:  # pragma: no branch -- seldom nobody is left
-            self.waiting.append((group, self.now + delay))
+        if old.group is None and kept and self.with_room(len(kept)):
+            self.join(kept)
+        else:
+            group = old.group or Group(self.now)
+            group.at = self.now + delay
+            for task_id in kept if old.group is None else ():
+                self.put(task_id, group)
+            assert sorted(group.ids) == sorted(again.ids)
+            assert before + 1 == again.failures
         self.turn()
 
     @rule(seconds=st.sampled_from([0.01, 0.05, 0.3, 1.0, 3.0, 3.5, 40.0]))
@@ -172,11 +195,40 @@ class Scheduling(RuleBasedStateMachine):
 
     def busy(self) -> set[str]:
         under_way = {task_id for ask, _, _ in self.sent for task_id in ask.ids}
-        return under_way | {task_id for lot in self.queue for task_id in lot.ids}
+        return under_way | {each for lot in self.queue + self.again for each in lot.ids}
+
+    def groups(self) -> list[Group]:
+        return list(dict.fromkeys(self.failing.values()))
+
+    def resting(self) -> list[Group]:
+        """List the groups that wait for their time, and for nothing else."""
+        busy = self.busy()
+        return [each for each in self.groups() if each.at is not None and busy.isdisjoint(each.ids)]
+
+    def with_room(self, count: int) -> list[Group]:
+        """List the groups that have failed since anything succeeded, and have room."""
+        return [
+            group
+            for group in self.groups()
+            if group.since > self.answered_at and len(group.ids) + count <= SIZE
+        ]
+
+    def join(self, ids: list[str]) -> None:
+        """Put ids into the group that the schedule has chosen among those with room."""
+        chosen = self.made._astray[ids[0]]
+        groups = [each for each in self.with_room(len(ids)) if each.ids[0] in chosen.ids]
+        assert len(groups) == 1
+        for task_id in ids:
+            assert self.made._astray[task_id] is chosen
+            self.put(task_id, groups[0])
+
+    def put(self, task_id: str, group: Group) -> None:
+        self.failing[task_id] = group
+        group.ids.append(task_id)
+        self.early.pop(task_id, None)
 
     def expected_next(self) -> float | None:
-        busy = self.busy()
-        times = [at for lot, at in self.waiting if busy.isdisjoint(lot.ids)]
+        times = [group.at for group in self.resting() if group.at is not None]
         times += [self.tick] if self.ids and not self.queue else []
         times += [self.early_at] if self.early else []
         return min(times, default=None)
@@ -197,10 +249,10 @@ class Scheduling(RuleBasedStateMachine):
                 self.last_early = self.now
             self.early.clear()
             self.enqueue(bare)
-        for lot, at in list(self.waiting):
-            if at <= self.now and asked.isdisjoint(lot.ids):
-                self.waiting.remove((lot, at))
-                self.queue.append(Lot(list(lot.ids), 1, lot))
+        for group in self.resting():
+            if group.at is not None and group.at <= self.now and asked.isdisjoint(group.ids):
+                group.at = None
+                self.again.append(Lot(list(group.ids), 1, group))
         if single is not None:
             self.singles.remove(single)
             self.queue.insert(0, Lot([single], 1))
@@ -220,10 +272,22 @@ class Scheduling(RuleBasedStateMachine):
         self.line_up()
         for ask in self.made.due(self.now):
             self.check(ask)
-        while self.queue and not self.wanted(self.queue[0]) and len(self.sent) < LIMIT:
-            self.queue.pop(0)  # everybody left
+        for lane in (self.queue, self.again):
+            while lane and not self.wanted(lane[0]) and self.is_free(lane):
+                self.drop(lane)
 
-        assert not self.queue or len(self.sent) == LIMIT  # nobody waits while a request is free
+            assert not lane or not self.is_free(lane)  # nobody waits while a request is free
+
+    def is_free(self, lane: list[Lot]) -> bool:
+        """Whether a request may be sent: one place is kept for what has not failed."""
+        again = sum(ask.lot is not None for ask, _, _ in self.sent)
+        return len(self.sent) < LIMIT and (lane is self.queue or again < LIMIT - 1)
+
+    def drop(self, lane: list[Lot]) -> None:
+        """Forget what everybody has left."""
+        group = lane.pop(0).group
+        if group is not None:
+            group.at = self.now  # for those that have joined meanwhile
 
     def is_part(self, task_id: str, lot: Lot) -> bool:
         """Whether an id is still wanted, and of the group that it was asked for in."""
@@ -238,16 +302,17 @@ class Scheduling(RuleBasedStateMachine):
         assert max(Counter(ask.ids).values()) == 1
         assert all(task_id in self.ids for task_id in ask.ids)
         assert not any(set(ask.ids) & set(other.ids) for other, _, _ in self.sent)
-        assert len(self.sent) < LIMIT
-        while not self.wanted(self.queue[0]):  # pragma: no branch -- seldom
-            self.queue.pop(0)  # pragma: no cover -- seldom everybody has left
-        lot = self.queue[0]
+        lane = self.queue if ask.lot is None else self.again
+        assert self.is_free(lane)
+        while not self.wanted(lane[0]):  # pragma: no branch -- seldom
+            self.drop(lane)  # pragma: no cover -- seldom everybody has left
+        lot = lane[0]
         assert set(ask.ids) <= set(lot.ids)
         lot.requests -= 1
         assert lot.requests >= 0
         lot.ids = [task_id for task_id in lot.ids if task_id not in ask.ids]
         if not lot.ids or not lot.requests:
-            self.queue.pop(0)
+            lane.pop(0)
         self.sent.append((ask, lot, self.now))
 
 
