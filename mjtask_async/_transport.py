@@ -78,6 +78,7 @@ class Transport:
         self.root: str = root
         self.closed: bool = False
         self.requests: int = 0
+        self.limited_at: float = float("-inf")
         self.budget: Budget = budget or Budget(None)
         self._auth = auth
         self._connect = connect
@@ -264,6 +265,8 @@ class Transport:
                 finally:
                     self.answering.discard(response)
         status, spent = response.status, time.perf_counter() - started
+        if status == 429:
+            self.limited_at = asyncio.get_running_loop().time()
         _log.debug("%s: %d, %d bytes, %.3f s", request.endpoint, status, len(content), spent)
         return Answer(status, response.headers, content, request.endpoint, time.time())
 

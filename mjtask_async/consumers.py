@@ -3,7 +3,8 @@
 1. Synchronous throughout: the watcher calls, nothing here calls back.
 2. A task is watched while at least one inbox is open for it.
 3. Limits belong to one (inbox, task). One heap holds the next instant each could run
-   out; an entry whose consumer has left is dropped when its time comes.
+   out; an entry whose consumer has left is dropped when its time comes, or when such
+   entries are the most.
 """
 
 import heapq
@@ -21,6 +22,8 @@ from .errors import ConfigurationError
 from .models import Submission, T, Task, TaskUpdate, WatchLimits
 from .stream import Inbox
 
+_SPARE = 1000
+"""So many entries more are not worth the search."""
 _AT_ONCE = 200
 """So many take about a millisecond, for which nothing else runs."""
 
@@ -44,6 +47,7 @@ class Consumers(Generic[T]):
         self._of: dict[str, dict[Inbox[T], None]] = {}
         self._heap: list[tuple[float, int, Inbox[T], str, Joined]] = []
         self._numbers = itertools.count()
+        self._pairs = 0
 
     def __contains__(self, task_id: str) -> bool:
         """Whether anybody watches a task."""
@@ -77,6 +81,7 @@ class Consumers(Generic[T]):
         joined = Joined(now, track.clock(now))
         inbox.open[track.task_id] = joined
         self._of.setdefault(track.task_id, {})[inbox] = None
+        self._pairs += 1
         self._look_again(inbox, track, joined, now)
         return True
 
@@ -86,14 +91,16 @@ class Consumers(Generic[T]):
         others = self._of.get(task_id)
         if others is None:
             return False
-        others.pop(inbox, None)
+        if inbox in others:
+            del others[inbox]
+            self._pairs -= 1
         if not others:
             self.forget(task_id)
         return not others
 
     def forget(self, task_id: str) -> None:
         """Forget a task that nobody watches, or that is over."""
-        self._of.pop(task_id, None)
+        self._pairs -= len(self._of.pop(task_id, ()))
         if not self._of:
             self._heap.clear()
 
@@ -110,12 +117,10 @@ class Consumers(Generic[T]):
             inbox.deliver_confirmed(update)
 
     def holders(self, ids: Iterable[str]) -> dict[Inbox[T], dict[str, Task | None]]:
-        """Find the inboxes of some tasks, with which of them and their last sightings."""
-        found: dict[Inbox[T], dict[str, Task | None]] = {}
-        for task_id in ids:
-            for inbox in self._of.get(task_id, ()):
-                found.setdefault(inbox, {})[task_id] = self._tracker.tracks[task_id].task
-        return found
+        """Find the inboxes of some tasks, with all their tasks and the last sightings."""
+        inboxes = dict.fromkeys(inbox for each in ids for inbox in self._of.get(each, ()))
+        tracks = self._tracker.tracks
+        return {inbox: {each: tracks[each].task for each in inbox.open} for inbox in inboxes}
 
     def expired(self, now: float) -> Iterator[Expired[T]]:
         """Take limits that have run out by ``now``; no more than a few hundred at once.
@@ -151,9 +156,16 @@ class Consumers(Generic[T]):
             self._note(expiry.at, inbox, track, joined)
         return expiry.limit
 
+    def _tidy(self) -> None:
+        """Drop the entries of those who have left: the most by far."""
+        self._heap = [each for each in self._heap if each[2].open.get(each[3]) is each[4]]
+        heapq.heapify(self._heap)
+
     def _note(self, at: float, inbox: Inbox[T], track: Track[T], joined: Joined) -> None:
         joined.entry = next(self._numbers)
         heapq.heappush(self._heap, (at, joined.entry, inbox, track.task_id, joined))
+        if len(self._heap) > 2 * self._pairs + _SPARE:
+            self._tidy()
 
 
 def _without_missing(inbox: Inbox[T]) -> WatchLimits:

@@ -5,9 +5,11 @@ from typing import Any
 
 from ._core.drill import Streak
 from ._core.health import BLIND_AFTER, Ban, Blindness
-from ._core.retry import is_key_refused
+from ._core.retry import LONGEST, is_key_refused
+from ._core.schedule import Schedule
 from ._core.tracker import Look, Tracker
 from .errors import MJTaskError
+from .session import MJSession
 
 _log = logging.getLogger(__name__)
 
@@ -15,15 +17,23 @@ _log = logging.getLogger(__name__)
 class Outlook:
     """Notices a ban, a key that is refused for good, and a server that has gone blind."""
 
-    def __init__(self, tracker: Tracker[Any]) -> None:
+    def __init__(self, session: MJSession[Any], schedule: Schedule, tracker: Tracker[Any]) -> None:
+        self._session = session
+        self._schedule = schedule
         self._tracker = tracker
         self._ban = Ban()
         self._blindness = Blindness()
+        self._told_to_wait = False
 
-    def succeeded(self, look: Look, *, changed: bool) -> None:
+    def changed(self) -> None:
+        """Note that a task has changed."""
+        self._blindness.changed()
+
+    def succeeded(self, look: Look) -> None:
         """Note an answer; the first sign of blindness is one WARNING record."""
         self._ban.succeeded()
-        if self._blindness.answered(look.at, changed=changed):
+        self._told_to_wait = False
+        if self._blindness.answered(look.at):
             unfinished = self._tracker.unfinished()
             if self._blindness.tells(unfinished):
                 _log.warning(
@@ -33,9 +43,20 @@ class Outlook:
                     BLIND_AFTER / 60,
                 )
 
-    def failed(self, error: MJTaskError, look: Look, now: float) -> float | None:
-        """Note a failure; say until when all polls shall pause, if it tells of a ban."""
-        return self._ban.failed(error, look.at, now)
+    def failed(self, error: MJTaskError, look: Look, now: float) -> None:
+        """Note a failure; if it tells of a ban, all polls pause and no task can be asked for."""
+        until = self._ban.failed(error, look.at, now, self._session._limited_at)
+        if until is not None:
+            self._schedule.pause(until)
+            self._tracker.failed(list(self._tracker.tracks), look.at)
+        asked = getattr(error, "retry_after", None) or 0.0
+        if asked > LONGEST and not self._told_to_wait:
+            self._told_to_wait = True
+            _log.warning(
+                "the server asks to be left alone for %.0f s; it is asked every %.0f s",
+                asked,
+                LONGEST,
+            )
 
     def is_key_refused(self, streak: Streak, now: float) -> bool:
         """Whether it is time to believe that the key is bad."""

@@ -1,7 +1,8 @@
-"""The engine of a `TaskWatcher`: its clock, its requests, and who hears what.
+"""The engine of a `TaskWatcher`: its clock and its requests.
 
-1. Decisions are `Schedule`'s (what to ask), `Tracker`'s (what it means) and `Consumers`'s
-   (who hears of it, who has waited long enough). Here they meet the clock and the network.
+1. Decisions are `Schedule`'s (what to ask), `Tracker`'s (what it means), `Consumers`'s (who
+   hears of it, who has waited long enough) and `Outlook`'s (what it says of the server). Here
+   they meet the clock and the network.
 2. Every change of state is synchronous. The only tasks are requests under way; `aclose`
    cancels and awaits them.
 3. One timer, set to the next instant anything is due; without watched tasks there is none.
@@ -11,9 +12,7 @@ import asyncio
 import contextvars
 import random
 import time
-from collections import Counter
 from collections.abc import Coroutine
-from copy import copy
 from functools import partial
 from typing import Any, Generic, cast
 
@@ -21,9 +20,9 @@ from ._core.outcomes import outage_of, refusal_of, unexpected
 from ._core.retry import poll_delay, trouble_of
 from ._core.rows import Rows, rows_of
 from ._core.schedule import Ask, Schedule
-from ._core.tracker import Look, Tracker
-from .abandoned import Abandoned
-from .consumers import Consumers, Expired, ids_of
+from ._core.tracker import Look
+from .audience import Audience
+from .consumers import Expired
 from .errors import (
     AuthenticationError,
     ClosedError,
@@ -31,39 +30,26 @@ from .errors import (
     MJTaskError,
     TaskNotFoundError,
 )
-from .models import Submission, T, Task, TaskUpdate, UpdateKind
-from .outlook import Outlook
+from .models import T, UpdateKind
 from .session import MJSession
-from .stream import Inbox
 
 _CLOSED = "the watcher was closed; the tasks go on: watch their ids again"
 _PATIENCE = 5
 """Intervals in which a poll lets submits go first."""
 
 
-class Poller(Generic[T]):
-    """Asks, merges and tells; the source of all streams of one watcher."""
+class Poller(Audience[T], Generic[T]):
+    """Asks, merges and tells."""
 
     def __init__(self, session: MJSession[T], schedule: Schedule) -> None:
-        self.schedule: Schedule = schedule
-        self.tracker: Tracker[T] = Tracker()
-        self.consumers: Consumers[T] = Consumers(self.tracker)
-        self.closed: bool = False
+        super().__init__(session, schedule)
         self.polls: int = 0
         self.polls_failed: int = 0
         self.confirmations: int = 0
-        self.updates: int = 0
-        self.last_change_at: float | None = None
-        self._session = session
-        self._losing: dict[str, list[Expired[T]]] = {}
-        self._unconfirmed: Counter[str] = Counter()
         self._requests: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._context = contextvars.copy_context()
         self._trouble: MJTaskError | None = None
-        self._abandoned = Abandoned(self.release)
-        self._outlook = Outlook(self.tracker)
 
     async def aclose(self) -> None:
         """Stop asking, and end what is open."""
@@ -77,127 +63,6 @@ class Poller(Generic[T]):
         for request in self._requests:
             request.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
-
-    def open(self, inbox: Inbox[T], tasks: tuple[str | Submission | Task, ...]) -> None:
-        """Take an inbox in, with its first tasks."""
-        self.running()
-        self.consumers.add(inbox)
-        try:
-            self.join(inbox, tasks)
-        except BaseException:
-            self.release(inbox)
-            raise
-
-    def feed(self, sighting: T, source: str) -> None:
-        """Merge a pushed sighting; a final one only makes the next poll come at once."""
-        now = self.running().time()
-        if sighting.id not in self.consumers:
-            return
-        with self._abandoned.put_off():
-            if sighting.is_final:
-                self.schedule.ask_early(sighting.id, now)
-            else:
-                self._deliver(self.tracker.sight(sighting, Look(now, time.time(), source)))
-            self._rearm()
-
-    def running(self) -> asyncio.AbstractEventLoop:
-        """Check that the watcher can be used here, and give its loop."""
-        if self.closed:
-            raise ClosedError("the watcher is closed; make a new one")
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-            self._abandoned.belong_to(loop)
-        if self._loop is not loop:
-            raise ConfigurationError(
-                "the watcher belongs to another event loop; make one watcher in each loop"
-            )
-        self._session._check_usable()
-        return loop
-
-    # What streams call
-
-    def join(self, inbox: Inbox[T], tasks: tuple[str | Submission | Task, ...]) -> None:
-        """Begin to watch tasks for an inbox; part of `stream.Source`."""
-        now = self.running().time()
-        if inbox.has_ended:
-            raise ClosedError("the stream has ended; use watch() for a new one")
-        by_id: dict[str, list[str | Submission | Task]] = {}
-        for task in tasks:
-            for task_id in ids_of(task):
-                by_id.setdefault(task_id, []).append(task)
-        with self._abandoned.put_off():
-            for task_id, given in by_id.items():
-                self._join(inbox, task_id, given, now)
-            self._rearm()
-
-    def leave(self, inbox: Inbox[T], tasks: tuple[str | Submission | Task, ...]) -> None:
-        """Stop watching tasks for an inbox; part of `stream.Source`."""
-        with self._abandoned.put_off():
-            for task_id in [task_id for task in tasks for task_id in ids_of(task)]:
-                inbox.discard(task_id)
-                self._leave(inbox, task_id)
-
-    def release(self, inbox: Inbox[T]) -> None:
-        """Forget an inbox; part of `stream.Source`."""
-        with self._abandoned.put_off():
-            expects = inbox.expects_more
-            self._drop(inbox)
-            inbox.close(expected_more=expects)
-
-    def abandon(self, inbox: Inbox[T]) -> None:
-        """Forget an inbox whose stream is gone; part of `stream.Source`."""
-        self._abandoned.add(inbox)
-
-    # Who watches
-
-    def _join(
-        self, inbox: Inbox[T], task_id: str, given: list[str | Submission | Task], now: float
-    ) -> None:
-        track = self.tracker.add(task_id, now)
-        if any(isinstance(each, Submission) and each.answers_modal for each in given):
-            self._deliver(self.tracker.answered(task_id, Look(now, time.time(), "submit")))
-        known = track.last
-        if self.consumers.join(inbox, track, now) and known is not None:
-            inbox.deliver(known)
-            if track.needs_input:
-                inbox.deliver_confirmed(known)
-        told = [each for each in given if not isinstance(each, str)]
-        self.schedule.add(task_id, now, early=known is None and not told)
-        for each in told:
-            if task_id in self.consumers:
-                self._deliver(self._first(task_id, each, now))
-
-    def _first(self, task_id: str, given: Submission | Task, now: float) -> TaskUpdate[T] | None:
-        """Merge what a caller knows of a task."""
-        if isinstance(given, Task):
-            return self.tracker.sight(cast("T", given), Look(now, time.time(), "given"))
-        return self.tracker.submitted(task_id, given, Look(now, time.time(), "submit"))
-
-    def _leave(self, inbox: Inbox[T], task_id: str) -> None:
-        if self.consumers.leave(inbox, task_id):
-            self._forget(task_id)
-
-    def _drop(self, inbox: Inbox[T]) -> None:
-        self.consumers.remove(inbox)
-        for task_id in list(inbox.open):
-            self._leave(inbox, task_id)
-
-    def _forget(self, task_id: str) -> None:
-        self.consumers.forget(task_id)
-        self.schedule.discard(task_id)
-        self.tracker.discard(task_id)
-        self._losing.pop(task_id, None)
-        del self._unconfirmed[task_id]
-        if not self.consumers:
-            self._rearm()  # which disarms
-
-    def _deliver(self, update: TaskUpdate[T] | None) -> None:
-        if update is not None:
-            self.updates += 1
-            self.consumers.deliver(update)
-            if update.is_final:
-                self._forget(update.task_id)
 
     # What is due
 
@@ -245,8 +110,9 @@ class Poller(Generic[T]):
         request.add_done_callback(self._requests.discard)
 
     async def _poll(self, ask: Ask) -> None:
+        if not await self._has_turn(ask):
+            return
         now = asyncio.get_running_loop().time
-        await self._session._admit(_PATIENCE * self.schedule.interval)
         look = Look(now(), time.time(), "poll")
         try:
             rows = await self._rows(ask)
@@ -263,6 +129,16 @@ class Poller(Generic[T]):
                 self._polled(ask, rows, look)
         self._wake()
 
+    async def _has_turn(self, ask: Ask) -> bool:
+        """Wait until the session may send one more request; is this one still wanted then?"""
+        await self._session._admit(_PATIENCE * self.schedule.interval)
+        wanted = self.schedule.still_wants(ask, asyncio.get_running_loop().time())
+        if not wanted:
+            if ask.single and ask.ids[0] in self._losing:
+                self.schedule.ask_single(ask.ids[0])
+            self._wake()
+        return wanted
+
     async def _rows(self, ask: Ask) -> Rows[T]:
         if ask.fetches:
             self.confirmations += 1
@@ -274,11 +150,8 @@ class Poller(Generic[T]):
     def _polled(self, ask: Ask, rows: Rows[T], look: Look) -> None:
         if ask.batch is not None and ask.batch.line is ask.ids:
             ask.batch.answer = rows
-        updates = self.tracker.polled(rows, look)
-        if updates:
-            self.last_change_at = look.observed_at
-        self._outlook.succeeded(look, changed=bool(updates))
-        for update in updates:
+        self._outlook.succeeded(look)
+        for update in self.tracker.polled(rows, look):
             self._deliver(update)
         for update in self.tracker.take_confirmed():
             self.consumers.confirm(update)
@@ -293,8 +166,7 @@ class Poller(Generic[T]):
         interval = self.schedule.interval
         wait = partial(poll_delay, error, interval=interval, chance=random.random())  # noqa: S311
         lot = self.schedule.failed(ask, trouble_of(error), look.at, now, wait)
-        if (pause := self._outlook.failed(error, look, now)) is not None:
-            self.schedule.pause(pause)
+        self._outlook.failed(error, look, now)
         if isinstance(error, AuthenticationError) and self._outlook.is_key_refused(lot.streak, now):
             self._refuse(ask, error)
 
@@ -302,18 +174,6 @@ class Poller(Generic[T]):
         worked = self._session._key_worked
         for inbox, tasks in self.consumers.holders(ask.ids).items():
             self._fail(inbox, refusal_of(tasks, error, worked))
-
-    def _fail(self, inbox: Inbox[T], error: BaseException) -> None:
-        self._drop(inbox)
-        inbox.end(error)
-
-    def _fail_all(self, error: MJTaskError) -> None:
-        """End everything; each with an error of its own, because raising one changes it."""
-        with self._abandoned.put_off():
-            for inbox in list(self.consumers.inboxes):
-                own = copy(error)
-                own.__cause__ = error.__cause__
-                self._fail(inbox, own)
 
     # Who has waited long enough
 
@@ -327,44 +187,22 @@ class Poller(Generic[T]):
         else:
             self._finish(expired, UpdateKind.TIMED_OUT, "limit", time.time(), expired.limit)
 
-    def _finish(
-        self,
-        expired: Expired[T],
-        kind: UpdateKind,
-        source: str,
-        observed_at: float,
-        limit: str | None = None,
-    ) -> None:
-        """End a task for one consumer; it says nothing about the task itself."""
-        track = expired.track
-        track.sequence += 1
-        expired.inbox.deliver(
-            TaskUpdate(
-                track.task_id,
-                kind,
-                track.task,
-                track.sequence,
-                observed_at,
-                source,
-                limit,
-                track.percent,
-            )
-        )
-        self._leave(expired.inbox, track.task_id)
-
     def _report_outage(self, expired: Expired[T]) -> None:
         """End a stream none of whose tasks could be asked for; one that could is enough."""
-        inbox = expired.inbox
+        inbox, now = expired.inbox, asyncio.get_running_loop().time()
         tracks = [self.tracker.tracks[task_id] for task_id in inbox.open]
-        if any(track.outage_since is None for track in tracks):
-            now = asyncio.get_running_loop().time()
+        allowed = cast("float", inbox.limits.outage)
+        server_lives = self.schedule.answered_at > now - allowed
+        if server_lives and any(track.outage_since is None for track in tracks):
             self.consumers.spare(expired, now + self.schedule.interval)
             return
         tasks = {track.task_id: track.task for track in tracks}
-        self._fail(inbox, outage_of(tasks, inbox.limits.outage, self._trouble))
+        self._fail(inbox, outage_of(tasks, allowed, self._trouble))
 
     async def _confirm(self, ask: Ask) -> None:
         """Ask for one task that the lists no longer hold."""
+        if not await self._has_turn(ask):
+            return
         look = Look(asyncio.get_running_loop().time(), time.time(), "fetch")
         self.confirmations += 1
         found, trouble = None, None

@@ -5,7 +5,8 @@ from collections import deque
 from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, NoReturn, Self, overload
+from typing import Any, Generic, NoReturn, Protocol, Self, overload
+from weakref import WeakSet
 
 import aiohttp
 from msgspec import Struct
@@ -42,6 +43,13 @@ class SessionStatistics(Struct, frozen=True):
     uncertain: int
     uncertain_states: tuple[str, ...]
     misfits: int
+
+
+class Dependent(Protocol):
+    """What cannot go on without its session."""
+
+    def session_closed(self) -> None:
+        """Hear that it is closed."""
 
 
 class MJSession(Submits[T], Generic[T]):
@@ -125,6 +133,7 @@ class MJSession(Submits[T], Generic[T]):
         self._uncertain_states = deque(maxlen=1000)
         self._decoder = _decoder(task_type)
         self._reader = RowReader(self._decoder)
+        self._dependents: WeakSet[Dependent] = WeakSet()
         self._transport = Transport(
             _root(base_url, mode),
             Auth(api_key, auth),
@@ -156,6 +165,8 @@ class MJSession(Submits[T], Generic[T]):
 
     async def aclose(self) -> None:
         """Close the connections; requests under way end in `ClosedError`. Idempotent."""
+        for each in list(self._dependents):
+            each.session_closed()
         await self._transport.aclose()
 
     def statistics(self) -> SessionStatistics:
@@ -214,6 +225,10 @@ class MJSession(Submits[T], Generic[T]):
     @property
     def _key_worked(self) -> bool:
         return self._transport._auth.worked
+
+    @property
+    def _limited_at(self) -> float:
+        return self._transport.limited_at
 
     def _check_usable(self) -> None:
         self._transport.check_usable()

@@ -69,6 +69,30 @@ async def test_patience_ends() -> None:
     assert 15 <= now() <= 20
 
 
+async def test_who_has_waited_long_enough_is_next_however_many_others_wait() -> None:
+    budget = Budget(RateLimit(1, 1))
+    others = [asyncio.create_task(budget.take()) for _ in range(300)]
+    await asyncio.sleep(0)
+    await budget.take(15.0)
+    waited = now()
+    await budget.take(15.0)
+    await asyncio.gather(*others)
+
+    assert waited == pytest.approx(15, abs=1.01)
+    assert now() == pytest.approx(301, abs=1.01)  # and nobody's turn was lost
+
+
+async def test_who_is_cancelled_as_its_turn_comes_hands_it_on() -> None:
+    budget = Budget(RateLimit(1, 10))
+    await budget.take()
+    one, other = (asyncio.create_task(budget.take()) for _ in range(2))
+    asyncio.get_running_loop().call_at(10.0 + 1e-10, one.cancel)  # in the same turn of the loop
+    await other
+
+    assert one.cancelled()
+    assert now() == pytest.approx(10, abs=0.01)
+
+
 @pytest.mark.parametrize("patience", [0.0, 3.0])
 async def test_who_is_cancelled_in_the_queue_leaves_no_trace(patience: float) -> None:
     budget = Budget(RateLimit(1, 1))

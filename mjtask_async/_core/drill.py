@@ -108,6 +108,13 @@ class Lot:
         self._joined.clear()
         return Step(Kind.WHOLE, tuple(self.ids))
 
+    def hurry(self, at: float) -> bool:
+        """Be due at ``at``, unless that is later, or the server is to be left alone."""
+        if self.streak.trouble in {Trouble.PASSING, Trouble.KEY} or self.again_at <= at:
+            return False
+        self.again_at = at
+        return True
+
     @property
     def is_blameless(self) -> bool:
         """Whether all that has failed says nothing about its ids."""

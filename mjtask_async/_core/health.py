@@ -30,18 +30,21 @@ class Ban:
         """Whether a ban was seen and nothing has succeeded since."""
         return self._pauses > 0
 
-    def failed(self, error: MJTaskError, sent_at: float, now: float) -> float | None:
+    def failed(
+        self, error: MJTaskError, sent_at: float, now: float, limited_at: float = float("-inf")
+    ) -> float | None:
         """Note a failure; say until when all requests shall pause, if this one tells of a ban.
 
         Args:
             error: What the request came to.
             sent_at: When it was sent, in the loop's seconds.
             now: The loop's seconds.
+            limited_at: When any request of the session met a 429 last.
         """
         if isinstance(error, RateLimitedError):
-            self._limited_at = now
+            self._limited_at = now + (error.retry_after or 0.0)
         forbidden = isinstance(error, AuthenticationError) and error.status == _FORBIDDEN
-        recent = self.lasts or now - self._limited_at <= RECENT
+        recent = self.lasts or now - max(self._limited_at, limited_at) <= RECENT
         if not (forbidden and recent) or sent_at < self._until:
             return None
         self._until = now + min(_FIRST * 2 ** min(self._pauses, 10), _LONGEST)
@@ -61,19 +64,19 @@ class Blindness:
         self._asked_at: float | None = None
         self._told = False
 
-    def answered(self, now: float, *, changed: bool) -> bool:
+    def changed(self) -> None:
+        """Note that a task has changed."""
+        self._quiet, self._told = 0.0, False
+
+    def answered(self, now: float) -> bool:
         """Note an answer; whether it is time to ask how many tasks are unfinished.
 
         Args:
             now: The loop's seconds.
-            changed: Whether it brought an update.
         """
         since = now if self._asked_at is None else self._asked_at
         self._asked_at = now
-        if changed:
-            self._quiet, self._told = 0.0, False
-        else:
-            self._quiet += min(now - since, _GAP)
+        self._quiet += min(now - since, _GAP)
         return self._quiet >= BLIND_AFTER and not self._told
 
     def tells(self, unfinished: int) -> bool:

@@ -17,6 +17,7 @@ from ..errors import (
     TaskTimeoutError,
 )
 from ..models import T, Task, TaskUpdate, UpdateKind
+from .tracker import Track
 from .words import explained
 
 
@@ -55,6 +56,23 @@ def _failure(task_id: str, task: Task | None) -> str:
     return message
 
 
+def ended(
+    track: Track[T], kind: UpdateKind, source: str, observed_at: float, limit: str | None
+) -> TaskUpdate[T]:
+    """Make the last update of a consumer that waits no longer; of the task it says nothing."""
+    track.sequence += 1
+    return TaskUpdate(
+        track.task_id,
+        kind,
+        track.task,
+        track.sequence,
+        observed_at,
+        source,
+        limit,
+        track.percent,
+    )
+
+
 def outage_of(
     tasks: Mapping[str, Task | None], seconds: Any, trouble: MJTaskError | None
 ) -> OutageError:
@@ -89,19 +107,26 @@ def refusal_of(
             ``Invalid token`` for a spent one, too.
     """
     own = copy(error)
-    own.args = (_refused(str(error.args[0]), worked),)
+    own.args = (_refused(error, worked),)
     own.ids, own.tasks = tuple(tasks), _seen(tasks)
     own.__cause__ = error
     return own
 
 
-def _refused(said: str, worked: bool) -> str:  # noqa: FBT001 -- a fact
-    if worked:
+def _refused(error: AuthenticationError, worked: bool) -> str:  # noqa: FBT001 -- a fact
+    said = str(error.args[0])
+    if _QUOTA.search(said):
+        return f"{said}; {_SPENT}"
+    if worked and error.status == _UNAUTHORIZED and _SAYS_NOTHING.search(said):
         return f"{said}; it has worked before, so its quota may be spent: {_SPENT}"
-    return f"{said}; {_SPENT}" if _QUOTA.search(said) else said
+    return said
 
 
+_UNAUTHORIZED = 401
 _QUOTA = re.compile("额度|余额|quota (?:is )?(?:exhausted|not enough)", re.IGNORECASE)
+_SAYS_NOTHING = re.compile(
+    "invalid token|无效的令牌|無效的令牌|unauthorized|(?:: |401)$", re.IGNORECASE
+)
 _SPENT = "a spent key cannot even read its running tasks, another key of the same account can"
 
 

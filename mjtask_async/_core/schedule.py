@@ -22,7 +22,7 @@ from math import ceil, floor
 from msgspec import Struct
 
 from .batches import Batch, Batches
-from .drill import Kind, Lot, Step, Trouble
+from .drill import Kind, Lot, Step, Streak, Trouble
 
 SETTLE = 0.05
 EARLY_EVERY = 1.0
@@ -60,6 +60,10 @@ class Schedule:
         interval: Seconds between two ticks.
         batch_size: Ids in one request, at most.
         max_requests: Requests under way at once, at most.
+
+    Attributes:
+        interval: Seconds between two ticks.
+        answered_at: When anything succeeded last.
     """
 
     def __init__(self, interval: float, batch_size: int, max_requests: int) -> None:
@@ -76,7 +80,7 @@ class Schedule:
         self._sent = 0
         self._sent_again = 0
         self._again_last = False
-        self._answered_at = float("-inf")
+        self.answered_at = float("-inf")
         self._tick = 0.0
         self._early: dict[str, None] = {}
         self._early_at = float("inf")
@@ -108,10 +112,26 @@ class Schedule:
             self.ask_early(task_id, now)
 
     def ask_early(self, task_id: str, now: float) -> None:
-        """Ask for an id that is watched before the next tick."""
+        """Ask for an id that is watched before the next tick, or before its lot is due."""
+        soon = max(now + SETTLE, self._last_early + EARLY_EVERY)
+        lot = self._astray.get(task_id)
+        if lot is not None:
+            if lot.hurry(soon):
+                self._last_early = soon
+            return
         if not self._early:
-            self._early_at = max(now + SETTLE, self._last_early + EARLY_EVERY)
+            self._early_at = soon
         self._early[task_id] = None
+
+    def still_wants(self, ask: Ask, now: float) -> bool:
+        """Look again at a request that had to wait; if False, it is as if it had not been due."""
+        if now >= self._paused_until and any(task_id in self for task_id in ask.ids):
+            return True
+        self._done(ask)
+        if ask.lot is not None:
+            ask.lot.dropped()
+            self._follow(ask.lot, now)
+        return False
 
     def ask_single(self, task_id: str) -> None:
         """Fetch a watched id by itself, as soon as nothing else asks for it."""
@@ -182,7 +202,7 @@ class Schedule:
     def answered(self, ask: Ask, now: float) -> None:
         """Note that a request has succeeded: its ids belong to the batches again."""
         self._done(ask)
-        self._probing, self._answered_at = False, now
+        self._probing, self.answered_at = False, now
         if ask.batch is None:
             self._batches.forget_answers()
         lot, step = ask.lot, ask.step
@@ -220,6 +240,8 @@ class Schedule:
                 return lot
             lot = self._set_apart(ids, now)
             step = lot.begin()
+        if trouble is Trouble.KEY and lot.streak.since < self.answered_at:
+            lot.streak = Streak()  # the key was good meanwhile
         lot.failed(step, trouble, sent_at, wait)
         self._follow(lot, now)
         return lot
@@ -246,7 +268,7 @@ class Schedule:
             (
                 lot
                 for lot in self._lots
-                if lot.since > self._answered_at and len(lot.ids) + count <= self._size
+                if lot.since > self.answered_at and 0 < len(lot.ids) <= self._size - count
             ),
             None,
         )

@@ -55,27 +55,28 @@ def test_ten_quiet_minutes_are_told_once_and_again_after_a_change() -> None:
         return [
             at
             for at in range(start, start + seconds + 1, 30)
-            if blindness.answered(float(at), changed=False) and blindness.tells(3)
+            if blindness.answered(float(at)) and blindness.tells(3)
         ]
 
     assert quiet(0, 3000) == [600]
-    assert not blindness.answered(3001.0, changed=True)
+    blindness.changed()
+    assert not blindness.answered(3001.0)
     assert quiet(3001, 1000) == [3601]
 
 
 def test_few_unfinished_tasks_may_be_quiet_for_long() -> None:
     blindness = Blindness()
-    due = [blindness.answered(float(at), changed=False) for at in range(0, 601, 60)]
+    due = [blindness.answered(float(at)) for at in range(0, 601, 60)]
 
     assert due == [False] * 10 + [True]
     assert not blindness.tells(2)
-    assert not blindness.answered(660.0, changed=False)
+    assert not blindness.answered(660.0)
 
 
 def test_time_in_which_nothing_was_answered_counts_little() -> None:
     blindness = Blindness()
-    blindness.answered(0.0, changed=False)
+    blindness.answered(0.0)
 
-    assert not blindness.answered(3600.0, changed=False)
-    assert not any(blindness.answered(3600.0 + at, changed=False) for at in range(60, 540, 60))
-    assert blindness.answered(4140.0, changed=False)
+    assert not blindness.answered(3600.0)
+    assert not any(blindness.answered(3600.0 + at) for at in range(60, 540, 60))
+    assert blindness.answered(4140.0)

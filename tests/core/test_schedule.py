@@ -457,13 +457,118 @@ def test_an_id_that_came_back_shares_the_failure_of_its_old_request() -> None:
 
 
 def test_an_id_that_came_back_leaves_its_failed_group_behind() -> None:
-    made = schedule("a", "b", at=0.0)
-    (ask,) = made.due(3.0)
-    fail(made, ask, 3.0, 20.0)
+    made = schedule("a", "b", "c", at=0.0, size=2)
+    one, other = made.due(3.0)
+    fail(made, one, 3.0, 20.0)
+    made.answered(other, 3.1)
     made.discard("a")
     made.add("a", 5.0, early=False)
 
-    assert groups(made.due(6.0)) == [("a",)]
+    assert groups(made.due(6.0)) == [("c", "a")]
+
+
+def test_while_nothing_succeeds_new_ids_wait_with_those_that_have_failed() -> None:
+    made = schedule("a", at=0.0)
+    (ask,) = made.due(3.0)
+    fail(made, ask, 3.0, 20.0)
+    made.add("b", 4.0, early=True)
+
+    assert made.due(19.0) == []
+
+    (again,) = made.due(20.0)
+
+    assert again.ids == ("a", "b")
+
+    made.add("c", 20.1, early=True)  # too late for this attempt
+    made.answered(again, 20.5)
+
+    assert groups(made.due(20.5)) == [("c",)]
+
+
+def test_new_ids_are_tried_where_others_may_have_failed_for_what_they_are() -> None:
+    made = schedule("a", at=0.0)
+    (ask,) = made.due(3.0)
+    fail(made, ask, 3.0, 20.0, Trouble.SERVER)
+    made.add("b", 4.0, early=True)
+    (early,) = made.due(4.05)
+
+    assert early.ids == ("b",)
+
+    fail(made, early, 4.05, 5.0, Trouble.SERVER)
+
+    assert groups(made.due(20.0)) == [("a", "b")]
+
+
+def test_a_lot_takes_no_more_in_than_a_request_may_hold() -> None:
+    made = schedule("a", "b", at=0.0, size=2)
+    (ask,) = made.due(3.0)
+    fail(made, ask, 3.0, 20.0)
+    made.add("c", 4.0, early=True)
+
+    assert groups(made.due(4.05)) == [("c",)]
+
+
+def test_one_place_is_kept_free_of_what_has_failed() -> None:
+    made = schedule(*numbered(3), at=0.0, size=1, limit=2)
+    for _ in range(3):
+        for ask in made.due(3.0):
+            fail(made, ask, 3.0, 6.0)
+    made.add("new", 5.0, early=False)
+
+    assert groups(made.due(6.0)) == [("t0",), ("new",)]
+    assert made.due(6.5) == []
+
+
+def test_a_push_hurries_a_culprit_once_a_second() -> None:
+    made = schedule("a", at=0.0)
+    (ask,) = made.due(3.0)
+    fail(made, ask, 3.0, 30.0, Trouble.REFUSED)
+    (fetch,) = made.due(3.0)
+    fail(made, fetch, 3.0, 30.0, Trouble.REFUSED)
+    made.due(10.0)
+    made.ask_early("a", 10.0)
+    made.ask_early("a", 10.01)
+
+    assert made.next_at() == 10.05
+    assert groups(made.due(10.05)) == [("a",)]
+
+
+@pytest.mark.parametrize("trouble", [Trouble.PASSING, Trouble.KEY])
+def test_a_push_does_not_hurry_what_the_server_turned_away(trouble: Trouble) -> None:
+    made = schedule("a", at=0.0)
+    (ask,) = made.due(3.0)
+    fail(made, ask, 3.0, 30.0, trouble)
+    made.ask_early("a", 10.0)
+
+    assert made.due(10.05) == []
+    assert groups(made.due(30.0)) == [("a",)]
+
+
+def test_what_had_to_wait_is_looked_at_again() -> None:
+    made = schedule("a", "b", at=0.0, size=1)
+    one, other = made.due(3.0)
+    made.discard("a")
+    made.pause(4.0)
+
+    assert not made.still_wants(one, 5.0)
+    assert not made.still_wants(other, 3.5)
+    assert groups(made.due(6.0)) == [("b",)]
+
+
+def test_an_attempt_that_had_to_wait_is_begun_again() -> None:
+    made = schedule("a", at=0.0)
+    (ask,) = made.due(3.0)
+    fail(made, ask, 3.0, 5.0)
+    (again,) = made.due(5.0)
+    made.pause(10.0)
+
+    assert not made.still_wants(again, 6.0)
+    assert made.due(9.0) == []
+
+    (probe,) = made.due(10.0)
+
+    assert probe.ids == ("a",)
+    assert made.still_wants(probe, 10.0)
 
 
 # One by one
@@ -521,9 +626,11 @@ def test_a_failed_group_waits_for_the_fetch_of_one_of_its_ids() -> None:
 
 
 def test_an_id_that_came_back_waits_for_the_fetch_of_its_old_watch() -> None:
-    made = schedule("a", "b", at=0.0)
-    (ask,) = made.due(3.0)
+    made = schedule("a", "b", "c", at=0.0, size=2)
+    ask, other = made.due(3.0)
     fail(made, ask, 3.0, 40.0)
+    made.answered(other, 3.1)
+    made.discard("c")
     made.ask_single("a")
     (single,) = made.due(3.5)
     made.discard("a")

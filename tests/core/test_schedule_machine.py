@@ -79,7 +79,8 @@ class Scheduling(RuleBasedStateMachine):
     def ask_early(self, data: st.DataObject) -> None:
         task_id = data.draw(st.sampled_from(list(self.ids)))
         self.made.ask_early(task_id, self.now)
-        self.expect_early(task_id)
+        if task_id not in self.failing:
+            self.expect_early(task_id)
 
     @precondition(lambda self: self.ids)
     @rule(data=st.data())
@@ -135,9 +136,9 @@ class Scheduling(RuleBasedStateMachine):
         before = ask.lot.failures if ask.lot else 0
         again = self.made.failed(ask, Trouble.PASSING, sent_at, self.now, lambda _: delay)
 
-        if old.group is None and kept and self.with_room(len(kept)):
+        if old.group is None and self.with_room(len(kept)):
             self.join(kept)
-        else:
+        elif old.group is not None or kept:  # or else everybody has left
             group = old.group or Group(self.now)
             group.at = self.now + delay
             for task_id in kept if old.group is None else ():
@@ -215,6 +216,8 @@ class Scheduling(RuleBasedStateMachine):
 
     def join(self, ids: list[str]) -> None:
         """Put ids into the group that the schedule has chosen among those with room."""
+        if not ids:
+            return
         chosen = self.made._astray[ids[0]]
         groups = [each for each in self.with_room(len(ids)) if each.ids[0] in chosen.ids]
         assert len(groups) == 1
@@ -239,7 +242,9 @@ class Scheduling(RuleBasedStateMachine):
         asked = self.busy() | {single}
         free = [each for each in self.ids if each not in asked | set(self.failing)]
         if self.now >= self.tick and not self.queue:
-            self.tick += INTERVAL * (floor((self.now - self.tick) / INTERVAL) + 1)
+            self.tick += INTERVAL * floor((self.now - self.tick) / INTERVAL)
+            while self.tick <= self.now:
+                self.tick += INTERVAL
             self.early.clear()
             self.enqueue(free)
         elif self.early and self.now >= self.early_at:
@@ -272,8 +277,8 @@ class Scheduling(RuleBasedStateMachine):
         self.line_up()
         for ask in self.made.due(self.now):
             self.check(ask)
-        for lane in (self.queue, self.again):
-            while lane and not self.wanted(lane[0]) and self.is_free(lane):
+        for lane, lined_up in ((self.queue, self.made._ready), (self.again, self.made._again)):
+            while lane and not self.wanted(lane[0]) and (self.is_free(lane) or not lined_up):
                 self.drop(lane)
 
             assert not lane or not self.is_free(lane)  # nobody waits while a request is free
@@ -304,15 +309,15 @@ class Scheduling(RuleBasedStateMachine):
         assert not any(set(ask.ids) & set(other.ids) for other, _, _ in self.sent)
         lane = self.queue if ask.lot is None else self.again
         assert self.is_free(lane)
-        while not self.wanted(lane[0]):  # pragma: no branch -- seldom
+        while ask.lot is None and not self.wanted(lane[0]):  # pragma: no branch -- seldom
             self.drop(lane)  # pragma: no cover -- seldom everybody has left
-        lot = lane[0]
-        assert set(ask.ids) <= set(lot.ids)
+        lot = next(each for each in lane if set(ask.ids) <= set(each.ids))
+        assert ask.lot is not None or lot is lane[0]  # in the order in which they became due
         lot.requests -= 1
         assert lot.requests >= 0
         lot.ids = [task_id for task_id in lot.ids if task_id not in ask.ids]
         if not lot.ids or not lot.requests:
-            lane.pop(0)
+            lane.remove(lot)
         self.sent.append((ask, lot, self.now))
 
 
