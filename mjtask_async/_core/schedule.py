@@ -173,7 +173,7 @@ class Schedule:
         """Take the requests to send now."""
         if now < self._paused_until:
             return []
-        first = self._single()
+        first = self._single(now)
         if now >= self._tick and not self._ready:
             self._fire(now)
         elif now >= self._early_at:
@@ -182,11 +182,11 @@ class Schedule:
             self._line_up_step(lot, lot.begin())
         return [*first, *self._sendable(now)]
 
-    def _single(self) -> list[Ask]:
+    def _single(self, now: float) -> list[Ask]:
         """Let one id be fetched at a time, and only while nothing waits for its turn."""
         if self._fetching or self._ready or self._sent >= self._limit:
             return []
-        task_id = next((each for each in self._singles if not self._is_busy(each)), None)
+        task_id = next((each for each in self._singles if not self._is_due(each, now)), None)
         if task_id is None:
             return []
         del self._singles[task_id]
@@ -264,14 +264,9 @@ class Schedule:
 
     def _lot_for_all(self, count: int) -> Lot | None:
         """Find a lot with room for more, if nothing has succeeded since it failed."""
-        return next(
-            (
-                lot
-                for lot in self._lots
-                if lot.since > self.answered_at and 0 < len(lot.ids) <= self._size - count
-            ),
-            None,
-        )
+        room = self._size - count
+        lots = [lot for lot in self._lots if lot.since > self.answered_at]
+        return next((lot for lot in lots if 0 < len(lot.ids) <= room), None)
 
     def _follow(self, lot: Lot, now: float) -> None:
         """Line up what comes next in an attempt, and let its culprits go."""
@@ -295,6 +290,11 @@ class Schedule:
     def _is_busy(self, task_id: str) -> bool:
         home = self._homes.get(task_id)
         return task_id in self._busy or (home is not None and home.busy)
+
+    def _is_due(self, task_id: str, now: float) -> bool:
+        """Whether an id is being asked for, or its lot would have to wait for a fetch."""
+        lot = self._astray.get(task_id)
+        return self._is_busy(task_id) or (lot is not None and lot.again_at <= now)
 
     def _fire(self, now: float) -> None:
         self._tick += self.interval * floor((now - self._tick) / self.interval)

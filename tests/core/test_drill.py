@@ -250,6 +250,17 @@ def test_an_attempt_whose_ids_all_leave_is_over() -> None:
     assert schedule.next_at() is None
 
 
+def test_what_joined_in_the_middle_of_an_attempt_has_its_turn_in_the_next() -> None:
+    lot = Lot(("a",))
+    whole = lot.begin()
+    lot.add(("b",))
+    lot.discard("a")
+    lot.failed(whole, REFUSED, 0.0, doubling)
+
+    assert lot.follow(0.0) == []
+    assert lot.begin().ids == ("b",)
+
+
 def test_a_half_that_left_says_nothing_about_the_other() -> None:
     lot = Lot(numbered(4))
     lot.failed(lot.begin(), REFUSED, 0.0, doubling)

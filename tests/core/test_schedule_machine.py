@@ -138,7 +138,7 @@ class Scheduling(RuleBasedStateMachine):
 
         if old.group is None and self.with_room(len(kept)):
             self.join(kept)
-        elif old.group is not None or kept:  # or else everybody has left
+        elif old.group is not None or kept:  # pragma: no branch -- or everybody has left
             group = old.group or Group(self.now)
             group.at = self.now + delay
             for task_id in kept if old.group is None else ():
@@ -267,7 +267,8 @@ class Scheduling(RuleBasedStateMachine):
         fetching = any(ask.single for ask, _, _ in self.sent)
         if fetching or self.queue or len(self.sent) >= LIMIT:
             return None
-        return next((each for each in self.singles if each not in self.busy()), None)
+        due = {each for group in self.groups() if (group.at or 0) <= self.now for each in group.ids}
+        return next((each for each in self.singles if each not in self.busy() | due), None)
 
     def enqueue(self, ids: list[str]) -> None:
         if ids:
