@@ -26,6 +26,7 @@ from ._body import Mark, MarkedBody
 from ._core.auth import Auth
 from ._core.decode import is_page
 from ._core.wire import Answer, Request
+from ._given import check_borrowed, check_proxy, origin_of
 from .budget import Budget
 from .errors import ClosedError, ConfigurationError, MJTaskError, ProtocolError, TransportError
 
@@ -87,11 +88,11 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own: dict[str, aiohttp.ClientSession] = {}
         self.answering: set[aiohttp.ClientResponse] = set()
-        self.origin: URL = _origin(root)
+        self.origin: URL = origin_of(root)
         if http is not None:
-            _check_borrowed(http)
+            check_borrowed(http)
         if proxy is not None:
-            _check_proxy(proxy)
+            check_proxy(proxy)
 
     def __repr__(self) -> str:
         return f"{self.root} {self._auth!r} {'closed' if self.closed else 'open'}"
@@ -212,6 +213,10 @@ class Transport:
                 raise
             self._fail(error, endpoint)  # a pool that is closed cancels whoever waits in it
         except _FOREIGN as error:
+            self._fail(error, endpoint)
+        except RuntimeError as error:  # what aiohttp says to whoever reads on after a close
+            if not self.closed:
+                raise
             self._fail(error, endpoint)
 
     def _fail(self, error: BaseException, endpoint: str) -> NoReturn:
@@ -337,33 +342,6 @@ class Stream:
         self._response.close()
 
 
-def check_address(url: URL) -> URL:
-    """Check that a request can go there.
-
-    Raises:
-        ValueError: It cannot, or it would carry credentials of its own.
-    """
-    if url.scheme not in {"http", "https"} or not url.host or url.user is not None:
-        raise ValueError(url)
-    url.host.encode("idna")
-    return url
-
-
-def _origin(root: str) -> URL:
-    try:
-        return check_address(URL(root)).origin()
-    except ValueError as error:
-        raise ConfigurationError(f"base_url is no address of a server: {error}") from None
-
-
-def _check_proxy(proxy: str) -> None:
-    try:
-        check_address(URL(proxy).with_user(None))
-    except (TypeError, ValueError):
-        message = "proxy is no address of an HTTP proxy, such as http://127.0.0.1:8080"
-        raise ConfigurationError(message) from None
-
-
 async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:
     """Read a body in pieces, so that a decompression bomb ends at the limit."""
     pieces: list[bytes] = []
@@ -384,17 +362,3 @@ def _kind(error: BaseException) -> type[TransportError]:
     reset = isinstance(error, OSError) and error.errno in _RESET
     cut_off = reset or isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError)
     return CutOffError if cut_off else TransportError
-
-
-def _check_borrowed(http: Any) -> None:
-    if not isinstance(http, aiohttp.ClientSession):
-        kind = type(http).__name__
-        raise ConfigurationError(f"http is no aiohttp.ClientSession, but {kind}; give one or None")
-    for name in ("Authorization", "mj-api-secret"):
-        if name in http.headers:
-            raise ConfigurationError(
-                f"the ClientSession given as http= sends a default {name} header; "
-                "leave it out there, the session sends its own"
-            )
-    if http.auth is not None:
-        raise ConfigurationError("the ClientSession given as http= has auth=; leave it out there")

@@ -21,7 +21,8 @@ from yarl import URL
 
 from ._core.media import HEAD, LARGEST_IMAGE, LARGEST_VIDEO, VIDEOS, is_whole, suffix_of
 from ._core.names import safe_name
-from ._transport import Stream, Transport, check_address
+from ._given import check_address
+from ._transport import Stream, Transport
 from .errors import DownloadError, ImageExpiredError, MJTaskError
 from .grids import is_grid, quarters, require_pillow
 from .models import Task

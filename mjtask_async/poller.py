@@ -16,7 +16,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Generic, cast
 
-from ._core.outcomes import outage_of, refusal_of, unexpected
+from ._core.outcomes import outage_of, reached_within, refusal_of, unexpected
 from ._core.retry import poll_delay, trouble_of
 from ._core.rows import Rows, rows_of
 from ._core.schedule import Ask, Schedule
@@ -192,8 +192,7 @@ class Poller(Audience[T], Generic[T]):
         inbox, now = expired.inbox, asyncio.get_running_loop().time()
         tracks = [self.tracker.tracks[task_id] for task_id in inbox.open]
         allowed = cast("float", inbox.limits.outage)
-        server_lives = self.schedule.answered_at > now - allowed
-        if server_lives and any(track.outage_since is None for track in tracks):
+        if self.schedule.answered_at > now - allowed and reached_within(tracks, now - allowed):
             self.consumers.spare(expired, now + self.schedule.interval)
             return
         tasks = {track.task_id: track.task for track in tracks}

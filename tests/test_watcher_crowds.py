@@ -141,6 +141,24 @@ async def test_adding_ids_does_not_put_off_the_news_of_an_outage() -> None:
         assert len(caught.value.ids) > 50
 
 
+async def test_a_stream_has_an_outage_once_its_last_task_has_had_one_for_so_long() -> None:
+    async with watching(batch_size=1) as (sim, _, watcher):
+        ids = ids_of(3)
+        for task_id in ids:
+            sim.plant(task_id, frozen())
+        others = watcher.watch(ids[2])  # its polls go on
+        stream = watcher.watch(*ids[:2])
+        await stream.next_batch()
+        sim.poison(LIST, ids[0], Fault.answer(429))
+        await asyncio.sleep(240)
+        sim.poison(LIST, ids[1], Fault.answer(429))
+        with pytest.raises(OutageError):
+            await read_on(stream)
+
+        assert 540 <= now() <= 550
+        await others.aclose()
+
+
 async def test_a_key_is_good_while_other_polls_succeed_with_it() -> None:
     async with watching() as (sim, _, watcher):
         ids = ids_of(300)

@@ -1,7 +1,7 @@
 """The words of endings: final updates to errors, and why a key is refused."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import Any
 
@@ -71,6 +71,15 @@ def ended(
         limit,
         track.percent,
     )
+
+
+def reached_within(tracks: Iterable[Track[Any]], since: float) -> bool:
+    """Whether a poll for one of some tasks may have succeeded after ``since``.
+
+    A task that was never seen, such as one added in the middle of an outage, says nothing.
+    """
+    seen = [each for each in tracks if each.task is not None or each.absent_since is not None]
+    return any(each.outage_since is None or each.outage_since > since for each in seen)
 
 
 def outage_of(
