@@ -26,10 +26,11 @@ class WatcherStatistics(Struct, frozen=True):
         watched: Tasks it asks for.
         consumers: Open streams and waits.
         polls: List calls so far.
-        polls_failed: How many of them failed.
-        confirmations: Single fetches, each to confirm that a task is lost.
+        polls_failed: How many of them failed, and how many fetches of an id that makes lists fail.
+        confirmations: Single fetches: to confirm that a task is lost, or of such an id.
         updates: Updates of tasks so far.
-        last_change_at: UNIX seconds of the last update that a poll brought; None before.
+        last_change_at: UNIX seconds of the last update that the server's copy of a task brought;
+            None before.
     """
 
     watched: int
@@ -52,7 +53,8 @@ class TaskWatcher(Generic[T]):
         session: Where to ask.
         interval: Seconds between two ticks, above 0.
         batch_size: Ids in one request, 1 to 1,000.
-        max_requests: Requests under way at once, 1 or more.
+        max_requests: Requests under way at once, 1 or more. From 2 on, one place is kept for
+            ids that have not failed.
         limits: How long consumers wait unless they say otherwise.
 
     Raises:
