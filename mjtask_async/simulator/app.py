@@ -2,31 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from math import inf
 from socket import create_server, socket
 from threading import RLock
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from aiohttp import web
 
 from .desk import Desk
 from .faults import Fault, Script
-from .origin import imagined
 from .pictures import require_pillow
 from .profiles import DEFAULT, profile_named
 from .records import AcceptedTask, Change, RequestRecord
 from .serving import Front
+from .staging import Stage
 from .switches import Switches
-from .timeline import Step
 
 HOST = "127.0.0.1"
 API_KEY = "sk-simulator"
 
 
-class Simulator:
+class Simulator(Stage):
     """A server of one profile on loopback, for tests and demonstrations.
 
     It starts with ``async with`` (or `run_in_thread`) and serves until the end of the
@@ -42,7 +41,7 @@ class Simulator:
         clock: Seconds that never run backwards; None is the running loop's ``time``.
         workers: How many tasks run at once; 0 is a server without a usable account.
         queue_size: How many more may wait.
-        api_key: The only key that is accepted.
+        api_key: The key that is accepted.
         epoch: UNIX seconds at the start, for the times and ids of tasks; None is the time at
             which the simulator is made.
         server_address: What a relay's picture links begin with; None is `base_url`.
@@ -148,7 +147,7 @@ class Simulator:
 
     @property
     def api_key(self) -> str:
-        """The only key that is accepted."""
+        """The first key that is accepted; a relay's `add_key` adds others."""
         return self._key
 
     @property
@@ -185,130 +184,6 @@ class Simulator:
         """List the moments at which the API's view of a task's status or progress changed."""
         with self._lock:
             return self._desk.backend.changes(task_id, self.now())
-
-    # -- what shall happen --------------------------------------------------------------
-
-    def script(
-        self, endpoint: str, fault: Fault, times: int = 1, *, seconds: float | None = None
-    ) -> None:
-        """Let the next ``times`` requests for an endpoint go wrong.
-
-        Args:
-            endpoint: For example ``"submit/imagine"``, ``"task/{id}/fetch"`` or
-                ``"task/list-by-condition"``; ``"attachments"`` for pictures; ``"*"`` for
-                whichever API endpoint is asked.
-            fault: What goes wrong.
-            times: How many requests.
-            seconds: Instead of ``times``: all requests of so many seconds from now on.
-
-        Raises:
-            ValueError: No such endpoint, ``times`` is below 1, or the fault is of an upstream and
-                this server has none.
-        """
-        if fault.upstream and not self._profile.relay:
-            message = f"{self._profile.name} has no upstream"
-            raise ValueError(message)
-        if seconds is None:
-            self._front.script(endpoint, fault, times)
-        else:
-            self._front.script_until(endpoint, fault, self.now() + seconds)
-
-    def chance(self, endpoint: str, fault: Fault, odds: float) -> None:
-        """Let requests for an endpoint go wrong by chance, drawn from the simulator's seed.
-
-        Args:
-            endpoint: As for `script`. Scripted faults come first.
-            fault: What goes wrong; `mishaps.MISHAPS` names the usual ones.
-            odds: How likely for each request, from 0 to 1; 0 ends it.
-
-        Raises:
-            ValueError: No such endpoint, or ``odds`` is no probability.
-        """
-        self._front.chance(endpoint, fault, odds)
-
-    def stop_refreshing(self, seconds: float = inf, *, wakes: bool = False) -> None:
-        """Let a relay's updater die, or sleep: reads go on with 200 (contract Q11, Q33).
-
-        Args:
-            seconds: How long; infinity is until its process is started again.
-            wakes: Whether anybody's submit wakes it before.
-
-        Raises:
-            ValueError: This server is no relay.
-        """
-        if not self._desk.relays:
-            message = f"{self._profile.name} is no relay"
-            raise ValueError(message)
-        with self._lock:
-            self._desk.relays[-1].sleep(self.now(), self.now() + seconds, wakes=wakes)
-
-    def hide(self, task_id: str, *, hidden: bool = True) -> None:
-        """Let a task belong to another user of the relay: this key's reads do not show it.
-
-        Raises:
-            ValueError: This server is no relay; others show everything to everybody.
-        """
-        if not self._desk.relays:
-            message = f"{self._profile.name} shows all tasks to everybody"
-            raise ValueError(message)
-        with self._lock:
-            self._desk.relays[-1].hidden -= {task_id}
-            self._desk.relays[-1].hidden |= {task_id} if hidden else set()
-
-    def poison(self, endpoint: str, task_id: str, fault: Fault | None) -> None:
-        """Let every request for an endpoint go wrong that asks for a task among others.
-
-        A stored task that cannot be read makes novicezk answer 500 to every list call that
-        names it (contract 4.3). The request is served all the same, in vain.
-
-        Args:
-            endpoint: ``"task/list-by-condition"`` or ``"task/{id}/fetch"``.
-            task_id: Its id.
-            fault: What goes wrong; None heals it.
-
-        Raises:
-            ValueError: No such endpoint.
-        """
-        self._front.poison(endpoint, task_id, fault)
-
-    def plant(
-        self,
-        task_id: str,
-        steps: Sequence[Step],
-        *,
-        prompt: str = "planted",
-        state: str | None = None,
-        fields: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Put a task with a hand-written life into the server, past workers and queue.
-
-        Through a relay it looks freshly submitted until the first refresh.
-
-        Args:
-            task_id: Its id.
-            steps: Its life, in seconds from now.
-            prompt: Its prompt.
-            state: Its ``state``.
-            fields: What its object holds from the start besides, under names on the wire.
-
-        Raises:
-            ValueError: The steps are out of order, or the id is taken.
-        """
-        first = imagined(prompt, state) | dict(fields or {})
-        with self._lock:
-            self._desk.backend.plant(task_id, steps, self.now(), first)
-
-    def forget(self, task_id: str, *, row: bool = False) -> None:
-        """Let the origin lose a task, and with ``row`` the relay's copy, too.
-
-        Raises:
-            LookupError: There is no such task.
-        """
-        with self._lock:
-            known = self._desk.backend.forget(task_id, self.now(), row=row)
-        if not known:
-            message = f"the server knows no task {task_id!r}"
-            raise LookupError(message)
 
     # -- serving ------------------------------------------------------------------------
 

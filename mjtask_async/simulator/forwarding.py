@@ -19,8 +19,8 @@ UNSUPPORTED = (
     '"traceId":"00-00000000000000000000000000000000-0000000000000000-00"}'
 )
 """What trueai says of an order that is not JSON (contract 4.2)."""
-_KEPT = frozenset(("INPAINT", "CUSTOM_ZOOM"))
-"""The actions whose code 21 stays (contract 2.3)."""
+FREE = frozenset(("INPAINT", "CUSTOM_ZOOM"))
+"""The actions that cost nothing, and whose code 21 stays (contract 2.3 and 8)."""
 _SPEEDS = ("--fast", "--relax", "--turbo")
 _REMOVED = frozenset(("accountFilter", "notifyHook"))
 
@@ -51,7 +51,7 @@ class Upstream:
     def rewritten(self, action: str) -> Spoken:
         """Turn 21 and 22 into 1, in the text, as the relays do it (contract 2.3)."""
         text = self.spoken.text
-        for code in (22,) if action in _KEPT else (21, 22):
+        for code in (22,) if action in FREE else (21, 22):
             text = text and text.replace(f'"code":{code}', '"code":1')
         return self.spoken._replace(text=text)
 

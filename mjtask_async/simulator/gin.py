@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from random import Random
 from string import ascii_letters, digits
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from .accounts import Token
 from .dialects import as_array, as_object, go_json, read_first_json
 from .exchange import ENDPOINTS, MODES, UNKNOWN, Answer, Call, Place, path_of, place_of
 from .forwarding import RelayRefusal
@@ -62,6 +64,7 @@ class GinRules:
         routes: The endpoints it has.
         page: What unknown routes show.
         refuse: Looks at the credentials; returns status and words of a refusal, or None.
+        spent: Says of a key that its quota is gone.
         headers: What every answer carries.
         error: Builds the object of shape E1 from code, message and request id.
         complaints: Words for a ``"body"``, an ``"action"``, a ``"channel"`` or a ``"model"``.
@@ -79,6 +82,7 @@ class GinRules:
     routes: frozenset[str]
     page: str
     refuse: Callable[[Call, str], tuple[int, Words] | None]
+    spent: Callable[[Token], Words]
     headers: Mapping[str, str]
     error: Callable[[str, str, str], Any]
     complaints: Mapping[str, Complaint]
@@ -98,7 +102,7 @@ class GinDoor:
 
     Args:
         rules: The relay.
-        key: The only good API key.
+        key: The first good API key.
         relay: What stands behind it.
         epoch: UNIX seconds at the start of the simulator's clock.
         seed: Of request ids.
@@ -116,7 +120,7 @@ class GinDoor:
         switches: Switches,
     ) -> None:
         self._rules = rules
-        self._key = key
+        relay.account.add(key)
         self._relay = relay
         self._epoch = epoch
         self._switches = switches
@@ -189,12 +193,23 @@ class GinDoor:
             return self._image(place.task_id or "", call.now)
         if rules.speeds and place.prefix not in {"", *MODES}:
             return _one_hub_error(4, "无效的加速模式")
-        if refusal := rules.refuse(call, self._key):
+        if refusal := self._refusal(call):
             status, words = refusal
             return self._error(status, "", words, call, request_id)
         if rules.limits and not self._bucket.takes(call.now):
             return self._error(429, "", _TOO_FAST, call, request_id)
         return self._let_in(call, place, request_id)
+
+    def _refusal(self, call: Call) -> tuple[int, Words] | None:
+        """Look for the key that a call shows, and at its quota: a spent one cannot even read."""
+        refusals: list[tuple[int, Words]] = []
+        for token in self._relay.account.tokens.values():
+            refusal = self._rules.refuse(call, token.key)
+            if refusal is None:
+                self._relay.account.payer = token
+                return (401, self._rules.spent(token)) if token.credit == 0 else None
+            refusals.append(refusal)
+        return max(refusals, key=itemgetter(0))  # who is known, but not allowed, hears that
 
     def _let_in(self, call: Call, place: Place, request_id: str) -> Answer:
         try:

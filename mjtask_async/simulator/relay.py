@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from random import Random
 
 from ..models import TaskStatus
+from .accounts import Account
 from .dialects import go_json
 from .direct import Backend, Errand, Spoken
-from .forwarding import Forwarder, RelayRefusal
+from .forwarding import FREE, Forwarder, RelayRefusal
 from .origin import Wire
 from .records import Change, Picture
 from .rows import COPIED, TIMES, Row, blank_row, is_readable, read_task
@@ -24,6 +25,7 @@ from .timeline import Step
 HOUR_MS = 3_600_000
 TOO_MANY_IDS = 32_766
 """So many ids break the relay's query, which it answers with no tasks at all (contract 2.2)."""
+_ACCEPTED = frozenset((1, 21, 22))
 _RAND = "?rand=\ue000\uf8ff"  # private characters, until somebody reads the row
 
 ABOUT_A_TASK = frozenset(
@@ -44,6 +46,7 @@ class RelayRules:
         steady: Whether an image-seed is answered with 200, whatever upstream's status is.
         fragile: Whether one item that was not asked for ends all refreshing (contract Q11).
         modes: Whether the speed is chosen here, and upstream's errors are kept back.
+        broke: What it says when the account, and not the key, cannot pay.
     """
 
     period: float = 15.0
@@ -54,6 +57,7 @@ class RelayRules:
     steady: bool = False
     fragile: bool = False
     modes: bool = False
+    broke: str = "quota_not_enough"
 
 
 class Relay:
@@ -90,6 +94,7 @@ class Relay:
         self._count = 0
         self._reads = 0
         self.hidden: set[str] = set()
+        self.account: Account = Account()
         self._asleep_until = float("-inf")
         self._wakes = False
 
@@ -105,8 +110,6 @@ class Relay:
             RelayRefusal: The relay's own refusal.
         """
         self._advance(now)
-        if self._wakes:
-            self._asleep_until, self._wakes = float("-inf"), False
         match errand.endpoint:
             case "task/{id}/image-seed":
                 return self._seed(errand, now)
@@ -120,10 +123,11 @@ class Relay:
     def _forward(self, errand: Errand, now: float) -> Spoken:
         parent = self._parent(errand)
         mode = parent.mode if parent else errand.mode
+        self._check_credit(errand.action)
         said = self.forwarder.submit(errand, mode, now)
         if said.answer is not None:
             prompt = parent.fields["prompt"] if parent else errand.order.get("prompt") or ""
-            row = self._insert(errand.action, prompt, said.answer, now, mode)
+            row = self._book(errand.action, prompt, said.answer, now, mode)
             if errand.endpoint == "submit/upload-discord-images" and said.answer.get("code") == 1:
                 row.store({"status": TaskStatus.SUCCESS.value, "progress": "100%"}, now)
         return said.rewritten(errand.action)
@@ -136,7 +140,7 @@ class Relay:
         """
         if not errand.parent or errand.endpoint not in ABOUT_A_TASK:
             return None
-        rows = self._rows.get(errand.parent)
+        rows = self._visible(errand.parent)
         if not rows:
             raise RelayRefusal(4, "task_not_found")
         if errand.endpoint != "submit/modal" and rows[0].fields["status"] != TaskStatus.SUCCESS:
@@ -144,19 +148,28 @@ class Relay:
         self._check_channel()
         return rows[0]
 
+    def _visible(self, task_id: str) -> Sequence[Row]:
+        """Return an id's rows, unless they belong to another user (contract Q16)."""
+        return () if task_id in self.hidden else self._rows.get(task_id, ())
+
     def _check_channel(self) -> None:
         if self.banned:
             raise RelayRefusal(4, "该任务所属渠道已被禁用")
 
+    def _check_credit(self, action: str) -> None:
+        if self.account.credit == 0 and action not in FREE:
+            raise RelayRefusal(4, self._rules.broke)
+
     def _swap(self, errand: Errand, now: float) -> Spoken:
+        self._check_credit("SWAP_FACE")
         said = self.forwarder.submit(errand, errand.mode, now)
         if said.answer is not None:
-            row = self._insert("SWAP_FACE", "InsightFace", said.answer, now, errand.mode)
+            row = self._book("SWAP_FACE", "InsightFace", said.answer, now, errand.mode)
             row.fields["startTime"] = row.fields["submitTime"]
         return said.rebuilt()
 
     def _seed(self, errand: Errand, now: float) -> Spoken:
-        if errand.parent not in self._rows:
+        if not self._visible(errand.parent):
             raise RelayRefusal(4, "task_no_found")
         self._check_channel()
         said = self.forwarder.submit(errand, None, now)
@@ -193,7 +206,7 @@ class Relay:
     def fetch(self, task_id: str, now: float) -> str | None:
         """Return the oldest row of an id, or None."""
         self._advance(now)
-        rows = [] if task_id in self.hidden else self._rows.get(task_id)
+        rows = self._visible(task_id)
         return self._text(rows[0], now) if rows else None
 
     def find(self, ids: Sequence[str], now: float) -> str:
@@ -201,8 +214,7 @@ class Relay:
         self._advance(now)
         if len(ids) >= TOO_MANY_IDS:
             return "[]"
-        asked = set(ids) - self.hidden
-        rows = [row for task_id in asked for row in self._rows.get(task_id, ())]
+        rows = [row for task_id in set(ids) for row in self._visible(task_id)]
         rows.sort(key=_number)
         return f"[{','.join(self._text(row, now) for row in rows)}]"
 
@@ -292,6 +304,16 @@ class Relay:
         late = self._ms(now) - row.fields["submitTime"] > HOUR_MS
         return read_task(task, videos=self._rules.videos, late=late)
 
+    def _book(self, action: str, prompt: str, answer: Wire, now: float, mode: str | None) -> Row:
+        """Keep the row of somebody's submit, charge it, and wake the updater (contract Q33)."""
+        if answer.get("code") in _ACCEPTED and action not in FREE:
+            self.account.charge()
+        row = self._insert(action, prompt, answer, now, mode)
+        if self._wakes:
+            self._asleep_until, self._wakes = float("-inf"), False
+            self._next_pass = now if self._rules.eager else self._next_pass
+        return row
+
     def _insert(self, action: str, prompt: str, answer: Wire, now: float, mode: str | None) -> Row:
         """Keep a row of every answer, of refusals too (contract Q8)."""
         self.banned = self.banned or (self._bans and answer.get("code") == 3)
@@ -302,7 +324,7 @@ class Relay:
             "prompt": prompt,
             "description": said,
             "submitTime": self._ms(now),
-            "failReason": "" if answer.get("code") in {1, 21, 22} else said,
+            "failReason": "" if answer.get("code") in _ACCEPTED else said,
         }
         row = Row(task_id, self._count, fields, [Change(now, "", "0%")], mode)
         self._count += 1

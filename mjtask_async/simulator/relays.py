@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Mapping
 
+from .accounts import Token
 from .exchange import Call
 from .gin import Complaint, GinRules, Words
 from .origin import Wire
@@ -51,6 +52,15 @@ def _secret_only(call: Call, key: str) -> tuple[int, Words] | None:
     return (403, _NO_CHANNEL_CHOICE) if sent.partition("#")[0] == wanted else (401, _INVALID_H)
 
 
+def _spent_2025(token: Token) -> Words:
+    """Say so as new-api did: in other words once it has noticed."""
+    if token.noticed:
+        return {"zh": f"该令牌额度已用尽 TokenStatusExhausted{token.masked}"}
+    token.noticed = True
+    why = "!token.UnlimitedQuota && token.RemainQuota = 0"
+    return {"zh": f"{token.masked} 该令牌额度已用尽 {why}"}
+
+
 def _any_bearer(value: str) -> str:
     return value[7:].strip() if value.startswith(("Bearer ", "bearer ")) else value
 
@@ -79,6 +89,7 @@ NEW_API = GinRules(
     routes=_BUSY_ROUTES | {"submit/edits", "submit/video"},
     page=_PAGE.format("en", "New API"),
     refuse=_bearer_or_secret(_any_bearer, _INVALID_A2, _INVALID_A2),
+    spent=lambda _: _INVALID_A2,
     headers={"X-New-Api-Version": "v1.0.0"},
     error=_error("new_api_error", coded=True),
     complaints=_complaints(
@@ -111,6 +122,7 @@ NEW_API_2025 = GinRules(
     refuse=_bearer_or_secret(
         lambda value: value.removeprefix("Bearer "), {"zh": "未提供令牌"}, _INVALID_A
     ),
+    spent=_spent_2025,
     headers={},
     error=_error("new_api_error"),
     complaints=_complaints(
@@ -129,6 +141,7 @@ ONE_HUB = GinRules(
     routes=_BUSY_ROUTES | {"notify"},
     page=_PAGE.format("zh", "One Hub"),
     refuse=_secret_only,
+    spent=lambda _: {"zh": "令牌额度已用尽"},
     headers={},
     error=_error("one_hub_error"),
     complaints=_complaints(
@@ -155,4 +168,11 @@ ONE_HUB = GinRules(
     reads_models=False,
     limits=True,
 )
-ONE_HUB_ROWS = RelayRules(eager=True, videos=False, rewrites=False, fragile=True, modes=True)
+ONE_HUB_ROWS = RelayRules(
+    eager=True,
+    videos=False,
+    rewrites=False,
+    fragile=True,
+    modes=True,
+    broke="user quota is not enough",
+)

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from mjtask_async.simulator import Fault
+from mjtask_async.simulator import Fault, Step
 
-from .conftest import calling, words
+from .conftest import calling, finished, words
 
 A, A2, H = "new-api-2025", "new-api", "one-hub"
 
@@ -85,6 +85,51 @@ async def test_one_hub_refreshes_at_once_when_it_is_idle() -> None:
             assert times[:3] == [0.0, 0.0, 15.0]
             assert all(time % 15 == 0 for time in times)
             await asyncio.sleep(100)
+
+
+@pytest.mark.parametrize("order", ["submit/imagine", "insight-face/swap"])
+async def test_a_sleeping_one_hub_refreshes_at_once_after_anybodys_submit(order: str) -> None:
+    """Contract Q33: awake 14 ms after a submit, and from then on every 15 s."""
+    async with calling(profile=H) as caller:
+        caller.sim.plant(
+            "17", [Step(at=n * 10, status="IN_PROGRESS", progress=f"{n}%") for n in range(9)]
+        )
+        await caller.fetch("17")
+        caller.sim.stop_refreshing(wakes=True)
+        await asyncio.sleep(52)
+        assert (await caller.task("17"))["progress"] == "0%"
+        swap = {"sourceBase64": "aGk=", "targetBase64": "aGk="}
+        await caller.order(order, prompt="x", **swap)
+        at = caller.sim.now()
+        assert (await caller.task("17"))["progress"] == "5%"
+        await asyncio.sleep(16)
+        assert [change.at - at for change in caller.sim.changes("17")[-2:]] == [0.0, 15.0]
+
+
+async def test_a_refused_submit_and_a_seed_wake_no_one_hub() -> None:
+    """Contract Q33: nothing was stored."""
+    async with calling(profile=H) as caller:
+        await finished(caller)
+        later = Step(at=10, status="IN_PROGRESS", progress="9%")
+        caller.sim.plant("18", [Step(at=0, status="IN_PROGRESS", progress="7%"), later])
+        caller.sim.stop_refreshing(wakes=True)
+        caller.sim.script("submit/imagine", Fault.upstream_says(500, "no"))
+        await caller.imagine()
+        await caller.get("/mj/task/17/image-seed")
+        await asyncio.sleep(60)
+        assert (await caller.task("18"))["progress"] == "7%"
+
+
+async def test_a_sleeping_new_api_keeps_its_grid() -> None:
+    """Contract 7: only one-hub refreshes at once."""
+    async with calling(profile=A) as caller:
+        caller.sim.plant("17", [Step(at=0, status="IN_PROGRESS", progress="7%")])
+        caller.sim.stop_refreshing(wakes=True)
+        await asyncio.sleep(40)
+        await caller.imagine()
+        await asyncio.sleep(15)
+        [_, change] = caller.sim.changes("17")
+        assert 40 < change.at < 55
 
 
 async def test_one_hub_passes_links_through() -> None:

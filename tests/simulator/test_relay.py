@@ -295,9 +295,8 @@ def test_an_item_with_a_strange_id_ends_all_refreshing_elsewhere() -> None:
     server.plant("18", [Step(at=0)], PASS, imagined("p", None) | {"id": "other"})
     plain = submit(server, PASS)["result"]
     assert look(server, 1000, plain)["status"] == ""
-    assert PROFILES["one-hub"].relay == RelayRules(
-        eager=True, videos=False, rewrites=False, fragile=True, modes=True
-    )
+    rules = {name: profile.relay for name, profile in PROFILES.items() if profile.relay}
+    assert {name for name, each in rules.items() if each.fragile} == {"new-api-2025", "one-hub"}
 
 
 def test_properties_that_upstream_lacks_stay_null() -> None:
