@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import fsum
 from random import Random
 
 from .direct import Spoken
@@ -10,6 +11,7 @@ from .exchange import ENDPOINTS, UNKNOWN, Answer
 
 ANY = "*"
 """Stands for whichever API endpoint is asked next."""
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,8 @@ class Fault:
     """What happens to one request; built by the class methods below.
 
     Every one takes ``delay``, seconds on the simulator's clock that pass before the
-    answer or the hang-up. A request that is served is served before the delay.
+    answer or the hang-up. A request that is served is served before the delay. Those that
+    hang up take ``resets``: the connection is then reset (RST) instead of closed (FIN).
 
     Attributes:
         reads: Whether the server reads the request's body.
@@ -25,6 +28,7 @@ class Fault:
         answers: Whether anything is sent back.
         instead: What is sent in place of the server's own answer.
         keep: How much of the answer's body is sent before the connection is cut.
+        resets: Whether a connection that is cut ends in a reset (RST), not in a close (FIN).
         delay: Seconds on the simulator's clock.
         upstream: What a relay's upstream says in place of the origin.
         alters: Changes the body of the server's own answer.
@@ -35,24 +39,25 @@ class Fault:
     answers: bool = True
     instead: Answer | None = None
     keep: float = 1.0
+    resets: bool = False
     delay: float = 0.0
     upstream: Spoken | None = None
     alters: Callable[[bytes], bytes] | None = None
 
     @classmethod
-    def close_before_reading(cls, *, delay: float = 0.0) -> "Fault":
+    def close_before_reading(cls, *, resets: bool = False, delay: float = 0.0) -> "Fault":
         """Hang up once the headers are read; nothing is accepted."""
-        return cls(reads=False, serves=False, answers=False, delay=delay)
+        return cls(reads=False, serves=False, answers=False, resets=resets, delay=delay)
 
     @classmethod
-    def close_after_reading(cls, *, delay: float = 0.0) -> "Fault":
+    def close_after_reading(cls, *, resets: bool = False, delay: float = 0.0) -> "Fault":
         """Hang up once the body is read; nothing is accepted."""
-        return cls(serves=False, answers=False, delay=delay)
+        return cls(serves=False, answers=False, resets=resets, delay=delay)
 
     @classmethod
-    def accept_and_close(cls, *, delay: float = 0.0) -> "Fault":
+    def accept_and_close(cls, *, resets: bool = False, delay: float = 0.0) -> "Fault":
         """Do what is asked, and hang up without an answer."""
-        return cls(answers=False, delay=delay)
+        return cls(answers=False, resets=resets, delay=delay)
 
     @classmethod
     def accept_and_answer(
@@ -79,17 +84,18 @@ class Fault:
         return cls(serves=False, instead=_raw(status, body, headers), delay=delay)
 
     @classmethod
-    def truncate(cls, keep: float = 0.5, *, delay: float = 0.0) -> "Fault":
+    def truncate(cls, keep: float = 0.5, *, resets: bool = False, delay: float = 0.0) -> "Fault":
         """Do what is asked, and cut the connection after a part of the answer's body.
 
         Args:
             keep: The part that is sent, from 0 to below 1.
+            resets: Whether the connection is reset, not closed.
             delay: Seconds before the answer.
         """
         if not 0 <= keep < 1:
             message = f"keep must be from 0 to below 1, not {keep!r}"
             raise ValueError(message)
-        return cls(keep=keep, delay=delay)
+        return cls(keep=keep, resets=resets, delay=delay)
 
     @classmethod
     def slow(cls, delay: float) -> "Fault":
@@ -191,15 +197,18 @@ class Script:
         """Let requests for an endpoint go wrong by chance; odds of 0 end that.
 
         Raises:
-            ValueError: No such endpoint, or ``odds`` is no probability.
+            ValueError: No such endpoint, ``odds`` is no probability, or the odds of what can
+                happen to one request add up to more than 1.
         """
         check_endpoint(endpoint)
         if not 0 <= odds <= 1:
             message = f"odds must be from 0 to 1, not {odds!r}"
             raise ValueError(message)
-        self._chances = [each for each in self._chances if each[:2] != (endpoint, fault)]
+        chances = [each for each in self._chances if each[:2] != (endpoint, fault)]
         if odds:
-            self._chances.append((endpoint, fault, odds))
+            chances.append((endpoint, fault, odds))
+            _check_sums(chances)
+        self._chances = chances
 
     def _draw(self, names: tuple[str, ...]) -> Fault:
         drawn = self._random.random()
@@ -221,6 +230,18 @@ def check_endpoint(endpoint: str) -> None:
     if endpoint not in known:
         message = f"unknown endpoint {endpoint!r}; the endpoints are: {', '.join(known)}"
         raise ValueError(message)
+
+
+def _check_sums(chances: Iterable[tuple[str, Fault, float]]) -> None:
+    """Refuse odds that would leave no room for the last of them."""
+    sums: defaultdict[str, list[float]] = defaultdict(list)
+    for endpoint, _, odds in chances:
+        sums[endpoint].append(odds)
+    for endpoint in sums:
+        anywhere = sums.get(ANY, []) if endpoint in ENDPOINTS else []
+        if (total := fsum(sums[endpoint] + anywhere)) > 1 + _ROUNDING:
+            message = f"the odds of {endpoint} add up to {total:g}; they must not be above 1"
+            raise ValueError(message)
 
 
 def _raw(status: int, body: bytes | str, headers: Mapping[str, str] | None) -> Answer:

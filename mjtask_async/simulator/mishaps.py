@@ -62,9 +62,11 @@ def _number(task: dict[str, Any]) -> dict[str, Any]:
     return {**task, "id": int(task["id"])} if str(task["id"]).isdecimal() else task
 
 
-def _nulls(task: dict[str, Any]) -> dict[str, Any]:
-    kept = {"id", "status", "imageUrl", "failReason"}
-    return {name: value if name in kept else None for name, value in task.items()}
+def _nulls_but(*kept: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def nulled(task: dict[str, Any]) -> dict[str, Any]:
+        return {name: value if name in kept else None for name, value in task.items()}
+
+    return nulled
 
 
 def _bare(body: bytes) -> bytes:
@@ -75,16 +77,24 @@ def _bare(body: bytes) -> bytes:
     return go_json(rows[0]).encode() if rows and len(rows) == 1 else body
 
 
+def _half(body: bytes) -> bytes:
+    return body[: len(body) // 2]
+
+
 def _second_value(body: bytes) -> bytes:
     return body + e2(5, "do_request_failed").encode()
 
 
 MISHAPS: Mapping[str, Fault] = {
-    "reset before the body is read": Fault.close_before_reading(),
-    "reset after the body is read": Fault.close_after_reading(),
-    "reset in place of an answer": Fault.accept_and_close(),
+    "closed before the body is read": Fault.close_before_reading(),
+    "closed after the body is read": Fault.close_after_reading(),
+    "closed in place of an answer": Fault.accept_and_close(),
+    "reset before the body is read": Fault.close_before_reading(resets=True),
+    "reset in place of an answer": Fault.accept_and_close(resets=True),
+    "reset in an answer": Fault.truncate(0.5, resets=True),
     "slow": Fault.slow(20.0),
     "truncated": Fault.truncate(0.5),
+    "half the JSON": Fault.alter(_half),
     "empty 200": Fault.answer(200),
     "204": Fault.answer(204),
     "a page, 200": Fault.answer(200, _PAGE % "New API", HTML),
@@ -104,6 +114,9 @@ MISHAPS: Mapping[str, Fault] = {
     "partial items": Fault.alter(_each(_partial)),
     "unknown fields": Fault.alter(_each(_unknown_fields)),
     "ids as numbers": Fault.alter(_each(_number)),
-    "nulls": Fault.alter(_each(_nulls)),
+    "nulls": Fault.alter(_each(_nulls_but("id"))),
+    "nulls but the status": Fault.alter(
+        _each(_nulls_but("id", "status", "imageUrl", "failReason"))
+    ),
 }
 """By name; each is for one request."""

@@ -113,10 +113,11 @@ class Front:
         if delay := fault.delay + (answer.delay if answer else 0.0):
             await asyncio.sleep(delay / self._speed)
         if answer is None or answer.hang_up or not fault.answers:
-            return HangUp()
+            return HangUp(resets=fault.resets)
         self._note(number, status=answer.status)
         if fault.keep < 1:
-            return await send_part(request, answer, fault.keep)
+            await send_part(request, answer, fault.keep)
+            return HangUp(resets=fault.resets)
         return response_of(answer, close=self._is_used_up(request))
 
     def _serve(

@@ -1,5 +1,7 @@
+import asyncio
 import json
 from collections import Counter
+from contextlib import nullcontext
 
 import aiohttp
 import pytest
@@ -10,7 +12,8 @@ from mjtask_async.simulator.mishaps import MISHAPS
 from .conftest import Caller, Reply, calling
 
 CUT = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
-RESETS = {name for name in MISHAPS if name.startswith("reset")} | {"truncated"}
+RESETS = {name for name in MISHAPS if name.startswith("reset")}
+CLOSES = {name for name in MISHAPS if name.startswith("closed")} | {"truncated"}
 FETCH = "task/{id}/fetch"
 LIST = "task/list-by-condition"
 
@@ -20,12 +23,26 @@ async def listed(caller: Caller, name: str, *ids: str) -> Reply:
     return await caller.find(*ids)
 
 
-@pytest.mark.parametrize("name", sorted(RESETS))
+@pytest.mark.parametrize("name", sorted(RESETS | CLOSES))
 async def test_a_connection_breaks(name: str) -> None:
     async with calling() as caller:
         caller.sim.plant("17", [Step(at=0, status="SUCCESS")])
         with pytest.raises(CUT):
             await listed(caller, name, "17")
+        assert (await caller.find("17")).status == 200
+
+
+@pytest.mark.parametrize("name", sorted(RESETS | CLOSES))
+async def test_a_reset_is_no_close(name: str) -> None:
+    async with calling() as caller:
+        caller.sim.script(FETCH, MISHAPS[name])
+        port = int(caller.sim.base_url.rsplit(":", 1)[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"GET /mj/task/1/fetch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {caller.sim.api_key}"
+        writer.write(f"{head}\r\n\r\n".encode())
+        with pytest.raises(ConnectionResetError) if name in RESETS else nullcontext():
+            await reader.read()
+        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +78,8 @@ async def test_an_answer_takes_the_place_of_the_servers_own(name: str, status: i
         ("partial items", lambda row: set(row) == {"id", "status", "progress", "imageUrl", "failReason"}),
         ("unknown fields", lambda row: row["relaxed"] is True),
         ("ids as numbers", lambda row: row["id"] == 17),
-        ("nulls", lambda row: row["prompt"] is None and row["id"] == "17"),
+        ("nulls", lambda row: {name for name in row if row[name] is not None} == {"id"}),
+        ("nulls but the status", lambda row: row["prompt"] is None and row["status"] == ""),
     ],
 )  # fmt: skip
 async def test_tasks_are_altered_in_lists_and_by_themselves(name: str, changed: object) -> None:
@@ -94,6 +112,20 @@ async def test_one_task_comes_as_a_bare_object_and_several_do_not() -> None:
 
         assert one["id"] == "17"
         assert len(two) == 2
+
+
+@pytest.mark.parametrize("profile", ["novicezk", "one-hub"])
+async def test_half_of_the_json_comes_as_a_whole_answer(profile: str) -> None:
+    async with calling(profile=profile) as caller:
+        for number in range(10):
+            caller.sim.plant(f"17{number}", [Step(at=0, status="SUCCESS")])
+        ids = [f"17{number}" for number in range(10)]
+        whole = (await caller.find(*ids)).body
+        half = (await listed(caller, "half the JSON", *ids)).body
+
+        assert len(half) == len(whole) // 2
+        with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+            json.loads(half)
 
 
 async def test_a_second_value_follows_the_first() -> None:
@@ -138,21 +170,36 @@ async def test_what_is_no_chance_is_refused() -> None:
             caller.sim.chance("nowhere", Fault.answer(502), 0.5)
 
 
-async def test_only_a_relay_sleeps_or_hides() -> None:
+async def test_chances_that_leave_no_room_are_refused_and_change_nothing() -> None:
+    async with calling() as caller:
+        caller.sim.chance(LIST, Fault.answer(502), 0.7)
+        caller.sim.chance("attachments", Fault.answer(502), 0.9)
+        caller.sim.chance("*", Fault.answer(429), 0.3)
+        with pytest.raises(ValueError, match=r"the odds of task/list-by-condition add up to 1\.1"):
+            caller.sim.chance(LIST, Fault.answer(503), 0.1)
+        with pytest.raises(ValueError, match="add up to"):
+            caller.sim.chance("*", Fault.answer(429), 0.4)
+        caller.sim.chance(LIST, Fault.answer(502), 0.2)
+        caller.sim.chance("*", Fault.answer(429), 0.8)
+
+        assert {(await caller.find("1")).status for _ in range(30)} == {429, 502}
+
+
+async def test_all_mishaps_at_equal_odds_fill_a_request() -> None:
+    async with calling() as caller:
+        for fault in MISHAPS.values():
+            caller.sim.chance("*", fault, 1 / len(MISHAPS))
+
+
+async def test_only_a_relay_sleeps_hides_and_charges() -> None:
     async with calling(profile="novicezk") as caller:
         with pytest.raises(ValueError, match="no relay"):
             caller.sim.stop_refreshing()
         with pytest.raises(ValueError, match="to everybody"):
             caller.sim.hide("1")
-
-
-async def test_a_hidden_task_belongs_to_somebody_else() -> None:
-    async with calling() as caller:
-        caller.sim.plant("17", [Step(at=0, status="SUCCESS")])
-        caller.sim.hide("17")
-        hidden = (await caller.fetch("17")).text, (await caller.find("17")).text
-        caller.sim.hide("17", hidden=False)
-
-        assert "task_no_found" in hidden[0]
-        assert hidden[1] == "[]"
-        assert (await caller.fetch("17")).status == 200
+        with pytest.raises(ValueError, match="one key"):
+            caller.sim.add_key("sk-other")
+        with pytest.raises(ValueError, match="no quotas"):
+            caller.sim.set_quota(0)
+        with pytest.raises(ValueError, match="no quotas"):
+            caller.sim.set_account_quota(0)
