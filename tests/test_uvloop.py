@@ -1,6 +1,7 @@
 """The same on uvloop; in real time, so only what takes no time is done here."""
 
 import asyncio
+import sys
 
 import pytest
 
@@ -9,7 +10,10 @@ from mjtask_async.simulator import Fault, Simulator
 
 from .support_watch import LIST, frozen, ids_of, life
 
-uvloop = pytest.importorskip("uvloop", reason="uvloop is not for Windows")
+if sys.platform == "win32":  # pragma: no cover
+    pytest.skip("uvloop is not for Windows", allow_module_level=True)
+else:
+    import uvloop
 
 
 @pytest.fixture
@@ -52,3 +56,14 @@ async def test_a_culprit_an_outage_and_a_close_are_the_same_on_uvloop() -> None:
             await anext(stream)
 
         assert {update.kind for update in final.values()} == {UpdateKind.SUCCEEDED}
+
+
+async def test_a_reset_is_survived_on_uvloop() -> None:
+    async with (
+        Simulator(profile="novicezk") as sim,
+        MJSession(sim.base_url, sim.api_key, auth="secret") as session,
+    ):
+        sim.plant("1", life(0))
+        sim.script("*", Fault.accept_and_close(resets=True))
+
+        assert (await session.fetch("1")).status == "SUCCESS"

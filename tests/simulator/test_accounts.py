@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- the servers' own words
 """Who may see a relay's task, and who pays for it (contract 1.1 and Q16)."""
 
 import asyncio
