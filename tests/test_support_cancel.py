@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from .support_cancel import cancel_everywhere
+from mjtask_async import MJSession, TaskWatcher
+
+from .support_cancel import Moment, begin, cancel_everywhere, close_everywhere
 
 
 async def test_each_suspension_is_cancelled_twice() -> None:
@@ -109,3 +111,42 @@ async def test_what_is_left_behind_is_found(
     for each in kept:
         each.cancel() if isinstance(each, asyncio.Task) else each.close()
     await asyncio.sleep(0)
+
+
+async def test_something_is_done_at_each_suspension_of_the_packages_own_tasks() -> None:
+    times: list[float] = []
+
+    async def run(moment: Moment) -> None:
+        moment.then(lambda: times.append(asyncio.get_running_loop().time()))
+        other = asyncio.create_task(asyncio.sleep(7))  # is none of ours
+        async with MJSession("http://127.0.0.1:1") as session, TaskWatcher(session) as watcher:
+            stream = watcher.watch("1")
+            await asyncio.sleep(1)
+            await stream.aclose()
+        await other
+
+    assert await close_everywhere(run) == len(times) > 1
+
+
+async def test_what_goes_wrong_while_something_is_closed_is_raised() -> None:
+    async def run(_: Moment) -> None:
+        raise LookupError
+
+    with pytest.raises(AssertionError, match="suspension 0: LookupError"):
+        await close_everywhere(run)
+
+
+async def test_what_is_begun_runs_at_once_and_its_rest_later() -> None:
+    steps: list[str] = []
+
+    async def work(*waits: float) -> None:
+        steps.append("begun")
+        for seconds in waits:
+            await asyncio.sleep(seconds)
+            steps.append("later")
+
+    at_once, later = begin(work()), begin(work(1, 1))
+    assert steps == ["begun", "begun"]
+    await asyncio.gather(at_once, later)
+
+    assert steps == ["begun", "begun", "later", "later"]

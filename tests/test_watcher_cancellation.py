@@ -6,7 +6,6 @@ import pytest
 
 from mjtask_async import MJSession, RateLimit, Task, TaskWatcher
 from mjtask_async.simulator import Simulator
-from mjtask_async.simulator.mishaps import MISHAPS
 
 from .support_cancel import cancel_everywhere
 from .support_watch import frozen, ids_of, life
@@ -97,28 +96,6 @@ async def test_a_consumer_that_is_cancelled_disturbs_nobody_else() -> None:
             assert leaving.cancelled()
 
         assert (await staying).status == "SUCCESS"
-
-
-@pytest.mark.parametrize("name", sorted(set(MISHAPS) - {"slow"}))
-async def test_watching_under_a_fault_can_be_cancelled_at_every_await(name: str) -> None:
-    async with Simulator(profile="novicezk") as sim:
-        done, slow = ids_of(2)
-        sim.plant(done, life(0.5))
-        sim.plant(slow, frozen())
-        sim.chance("*", MISHAPS[name], 0.5)
-
-        async def run() -> None:
-            async with (
-                MJSession(sim.base_url, sim.api_key, auth="secret") as session,
-                TaskWatcher(session) as watcher,
-            ):
-                await asyncio.gather(
-                    watcher.wait_all([done, slow], timeout=20),
-                    watcher.wait_all([done], timeout=10),
-                    return_exceptions=True,
-                )
-
-        assert await cancel_everywhere(run) > 2
 
 
 @pytest.mark.parametrize("patience", [0.0, 15.0])

@@ -167,6 +167,13 @@ class Script:
         check_endpoint(endpoint)
         self._windows.append((endpoint, fault, until))
 
+    def clear(self) -> None:
+        """Let nothing go wrong any more."""
+        self._coming.clear()
+        self._windows.clear()
+        self._chances.clear()
+        self._poison.clear()
+
     def poison(self, endpoint: str, task_id: str, fault: Fault | None) -> None:
         """Let every request for an endpoint go wrong that asks for an id; None heals it.
 

@@ -75,6 +75,11 @@ class Front:
         with self._lock:
             self._script.poison(endpoint, task_id, fault)
 
+    def heal(self) -> None:
+        """Let nothing go wrong any more."""
+        with self._lock:
+            self._script.clear()
+
     async def cut_off(self) -> None:
         """End all requests under way."""
         handlers = list(self._handlers)

@@ -163,6 +163,10 @@ class Stage(ABC):
         """
         self._front.poison(endpoint, task_id, fault)
 
+    def heal(self) -> None:
+        """Let no more requests go wrong: forget what `script`, `chance` and `poison` were told."""
+        self._front.heal()
+
     def plant(
         self,
         task_id: str,

@@ -192,3 +192,15 @@ async def test_one_poison_id_spoils_every_list_call_that_names_it() -> None:
         assert (await caller.fetch("2")).status == 200
         with pytest.raises(ValueError, match="unknown endpoint"):
             caller.sim.poison("nowhere", "1", None)
+
+
+async def test_a_server_that_is_healed_has_no_faults_left() -> None:
+    async with calling(faults=[(FETCH, Fault.answer(500))]) as caller:
+        caller.sim.script("*", Fault.answer(501), times=3)
+        caller.sim.script("*", Fault.answer(502), seconds=1000)
+        caller.sim.chance(FETCH, Fault.answer(503), 1)
+        caller.sim.poison(FETCH, "1", Fault.answer(504))
+        statuses = [(await caller.fetch("1")).status]
+        caller.sim.heal()
+
+        assert [*statuses, (await caller.fetch("1")).status] == [504, 400]
