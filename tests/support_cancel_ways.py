@@ -82,6 +82,12 @@ class Scene:
         await self.check_budget()
         self._check_folder()
 
+    async def check_going_on(self) -> None:
+        """Use a session whose watcher was closed."""
+        await self.check_budget()
+        self.sim.heal()
+        assert (await self.session.fetch(OTHER)).status == "SUCCESS"
+
     async def check_budget(self) -> None:
         """Let one more submit and one more poll pass: who was cancelled has taken nothing."""
         for patience, longest in ((0.0, EVERY), (5 * EVERY, 1.5 * EVERY)):
@@ -164,10 +170,7 @@ async def _close(scene: Scene, moment: Moment, closes: str) -> None:
         await asyncio.gather(_read(watcher), _wait_for_all(watcher))
         await asyncio.gather(*closing)
         await watcher.aclose()
-        if closes == "watcher":
-            await scene.check_budget()
-            scene.sim.heal()
-            assert (await session.fetch(OTHER)).status == "SUCCESS"
+        await (scene.check_going_on if closes == "watcher" else scene.check_budget)()
 
 
 async def _read(watcher: TaskWatcher[Task]) -> None:
