@@ -1,4 +1,7 @@
-"""Mutants of real answers, and everything that reads answers."""
+"""Mutants of real answers, and everything that reads answers.
+
+Over the wire: `support_fuzz_wire`.
+"""
 
 import codecs
 from collections.abc import Callable, Iterator
@@ -25,6 +28,14 @@ _WILD = (
 )
 
 
+def systematic() -> Iterator[bytes]:
+    """Cut each sample at each of its bytes, and turn one bit of each of its bytes."""
+    for body in SAMPLES:
+        for place in range(len(body)):
+            yield body[:place]
+            yield _flipped(body, place, place % 8)
+
+
 def mutants(random: Random) -> Iterator[bytes]:
     """Make one mutant after the other, without end."""
     while True:
@@ -44,12 +55,11 @@ def _cut_out(body: bytes, random: Random) -> bytes:
 
 
 def _flip(body: bytes, random: Random) -> bytes:
-    place = random.randrange(len(body) or 1)
-    return (
-        body[:place] + bytes([body[place] ^ 1 << random.randrange(8)]) + body[place + 1 :]
-        if body
-        else b"\x01"
-    )
+    return _flipped(body, random.randrange(len(body)), random.randrange(8)) if body else b"\x01"
+
+
+def _flipped(body: bytes, place: int, bit: int) -> bytes:
+    return body[:place] + bytes([body[place] ^ 1 << bit]) + body[place + 1 :]
 
 
 def _duplicate(body: bytes, random: Random) -> bytes:
