@@ -11,35 +11,39 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from mjtask_async.simulator.mishaps import MISHAPS
 from mjtask_async.testing import VirtualTimeLoop
-from tests.support_cancel_ways import WAYS, cancelled, closed
+from tests.support_cancel_ways import CALLS, WAYS, cancelled, closed, closed_under
 
-CLOSES = ("watcher", "session")
+Work = Callable[[str, str, Path], Coroutine[Any, Any, int]]
+JOBS: tuple[tuple[str, Work, str], ...] = (
+    *((f"cancelling {name}", cancelled, name) for name in WAYS),
+    *((f"closing the {name} under a poll", closed, name) for name in ("watcher", "session")),
+    *((f"closing the session under {name}", closed_under, name) for name in CALLS),
+)
 
 
 def main() -> int:
     logging.disable(logging.WARNING)  # each cancelled submit is one
     started, failed = time.perf_counter(), 0
-    for name in (*WAYS, *CLOSES):
+    for title, work, name in JOBS:
         counts: list[int] = []
         for fault in MISHAPS:
             try:
-                counts.append(_run(name, fault))
+                counts.append(_run(work, name, fault))
             except AssertionError as error:
                 failed += 1
-                print(f"{name}, {fault}: {error}")
-        print(f"{name}: {sum(counts)} times in {len(counts)} of {len(MISHAPS)} faults")
+                print(f"{title}, {fault}: {error}")
+        print(f"{title}: {sum(counts)} times in {len(counts)} of {len(MISHAPS)} faults")
     print(f"{failed} left something behind; {time.perf_counter() - started:.0f} s")
     return 1 if failed else 0
 
 
-def _run(name: str, fault: str) -> int:
-    work = closed if name in CLOSES else cancelled
+def _run(work: Work, name: str, fault: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
         return _on_virtual_time(work(name, fault, Path(folder)))
 

@@ -46,7 +46,7 @@ async def cancel_everywhere(
     """
 
     async def run(moment: "Moment") -> None:
-        task = asyncio.ensure_future(_Steps(make(), moment.suspended))
+        task = asyncio.ensure_future(moment.steps(make()))
         moment.then(task.cancel)
         await asyncio.wait({task}, timeout=_HANGS)
         assert task.done(), f"{moment}: it hangs"
@@ -112,13 +112,17 @@ class Moment:
         else:
             self._come()
 
+    def steps(self, coroutine: Made) -> Made:
+        """Count a coroutine's suspensions, too."""
+        return _Steps(coroutine, self.suspended)
+
     def make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
     ) -> "asyncio.Task[Any]":
         """Make a task for the event loop; the package's own are counted."""
         code = getattr(coroutine, "cr_code", None)
         is_ours = code is not None and _PACKAGE in code.co_filename
-        steps = _Steps(coroutine, self.suspended) if is_ours else coroutine
+        steps = self.steps(coroutine) if is_ours else coroutine
         return asyncio.Task(steps, loop=loop, **options)
 
     def _come(self, _: object = None) -> None:

@@ -35,6 +35,8 @@ FAULTED = 2
 """So many requests of a run go wrong."""
 DONE, SLOW, OTHER, MISSING = ids_of(4)
 
+Way = Callable[["Scene"], Coroutine[Any, Any, None]]
+
 
 class Scene:
     """A server with a fault, and sessions that come and go.
@@ -103,21 +105,37 @@ class Scene:
 
 
 async def _fetch(scene: Scene) -> None:
-    async with scene.opened() as session:
-        with suppress(MJTaskError):
-            await session.fetch(DONE)
+    await scene.session.fetch(DONE)
 
 
 async def _list(scene: Scene) -> None:
-    async with scene.opened() as session:
-        with suppress(MJTaskError):
-            await session.list_by_condition([DONE, SLOW])
+    await scene.session.list_by_condition([DONE, SLOW])
 
 
 async def _imagine(scene: Scene) -> None:
-    async with scene.opened() as session:
-        with suppress(MJTaskError):
-            scene.submissions.append(await session.imagine("a cat"))
+    scene.submissions.append(await scene.session.imagine("a cat"))
+
+
+async def _download(scene: Scene) -> None:
+    await scene.session.download(scene.link, scene.folder)
+
+
+CALLS: Mapping[str, Way] = {
+    "fetch": _fetch,
+    "list_by_condition": _list,
+    "imagine": _imagine,
+    "download": _download,
+}
+"""What a session is asked, by name."""
+
+
+def _in_a_session(call: Way) -> Way:
+    async def way(scene: Scene) -> None:
+        async with scene.opened():
+            with suppress(MJTaskError):
+                await call(scene)
+
+    return way
 
 
 async def _wait(scene: Scene) -> None:
@@ -143,19 +161,10 @@ async def _watch(scene: Scene) -> None:
             await watcher.wait_all([DONE, SLOW], timeout=4)
 
 
-async def _download(scene: Scene) -> None:
-    async with scene.opened() as session:
-        with suppress(MJTaskError):
-            await session.download(scene.link, scene.folder)
-
-
-WAYS: Mapping[str, Callable[[Scene], Coroutine[Any, Any, None]]] = {
-    "fetch": _fetch,
-    "list_by_condition": _list,
-    "imagine": _imagine,
+WAYS: Mapping[str, Way] = {
+    **{name: _in_a_session(call) for name, call in CALLS.items()},
     "wait": _wait,
     "watch": _watch,
-    "download": _download,
 }
 """What is cancelled, by name."""
 
@@ -199,6 +208,26 @@ async def closed(closes: str, fault: str, folder: Path) -> int:
     async with _scene(fault, folder) as scene:
         return await close_everywhere(
             lambda moment: _close(scene, moment, closes), scene.check, patience=_patience(fault)
+        )
+
+
+async def _close_under(scene: Scene, moment: Moment, call: Way) -> None:
+    """Ask a session for something, and close it at the moment."""
+    closing: list[asyncio.Future[object]] = []
+    async with scene.opened() as session:
+        moment.then(lambda: closing.append(begin(session.aclose())))
+        with suppress(MJTaskError):
+            await asyncio.ensure_future(moment.steps(call(scene)))
+        await asyncio.gather(*closing)
+
+
+async def closed_under(call: str, fault: str, folder: Path) -> int:
+    """Close a session at each suspension of one of its calls; return how often."""
+    async with _scene(fault, folder) as scene:
+        return await close_everywhere(
+            lambda moment: _close_under(scene, moment, CALLS[call]),
+            scene.check,
+            patience=_patience(fault),
         )
 
 

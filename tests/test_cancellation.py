@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .support_cancel_ways import WAYS, cancelled, closed
+from .support_cancel_ways import CALLS, WAYS, cancelled, closed, closed_under
 
 FAULTS = ("reset in place of an answer", "429", "half the JSON", "task not found")
 SINGLE = (
@@ -33,3 +33,11 @@ async def test_closing_at_each_suspension_of_a_poll_ends_streams_and_requests(
     closes: str, fault: str, tmp_path: Path
 ) -> None:
     assert await closed(closes, fault, tmp_path) > 30
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("call", CALLS)
+async def test_closing_a_session_at_each_suspension_of_a_call_ends_it_in_an_error_of_ours(
+    call: str, fault: str, tmp_path: Path
+) -> None:
+    assert await closed_under(call, fault, tmp_path) >= 4
