@@ -55,6 +55,7 @@ class Scene:
         self.sim = sim
         self._fault = fault
         self._accepted = 0
+        self._sent_at = 0.0
         for task_id in (DONE, OTHER):
             sim.plant(task_id, life(0))
         sim.plant(SLOW, frozen())
@@ -72,16 +73,21 @@ class Scene:
             self.sim.base_url, self.sim.api_key, auth="secret", rate=rate
         ) as session:
             self.session = session
+            self._note_sends(session._transport)
             yield session
 
     async def check(self) -> None:
         """Look at what no search for tasks and sockets finds after a run."""
+        await self.check_counts()
+        await self.check_budget()
+
+    async def check_counts(self) -> None:
+        """Look at all but the budget, which nobody needs after a session was closed."""
         statistics = self.session.statistics()
         lost = len(self.sim.accepted) - self._accepted - len(self.submissions)
         assert lost <= statistics.uncertain <= statistics.submits - len(self.submissions)
         assert len(statistics.uncertain_states) == statistics.uncertain
         assert not self.session._transport.answering
-        await self.check_budget()
         self._check_folder()
 
     async def check_going_on(self) -> None:
@@ -91,11 +97,24 @@ class Scene:
         assert (await self.session.fetch(OTHER)).status == "SUCCESS"
 
     async def check_budget(self) -> None:
-        """Let one more submit and one more poll pass: who was cancelled has taken nothing."""
-        for patience, longest in ((0.0, EVERY), (5 * EVERY, 1.5 * EVERY)):
-            started = now()
-            await asyncio.wait_for(self.session._transport.budget.take(patience), HUNG)
-            assert now() - started <= longest + 1e-6
+        """Let one more submit and one more poll pass: who sent nothing has taken nothing."""
+        budget = self.session._transport.budget
+        free_at = max(now(), self._sent_at + EVERY)
+        await asyncio.wait_for(budget.take(), HUNG)
+        assert now() <= free_at + 1e-6
+        await asyncio.wait_for(budget.take(5 * EVERY), HUNG)
+        assert now() <= free_at + 1.5 * EVERY
+
+    def _note_sends(self, transport: Any) -> None:
+        """Remember when the last request was sent."""
+        send = transport._send
+        self._sent_at = -EVERY
+
+        def noted(*arguments: Any) -> Any:
+            self._sent_at = now()
+            return send(*arguments)
+
+        transport._send = noted
 
     def _check_folder(self) -> None:
         for path in self.folder.iterdir():
@@ -179,7 +198,7 @@ async def _close(scene: Scene, moment: Moment, closes: str) -> None:
         await asyncio.gather(_read(watcher), _wait_for_all(watcher))
         await asyncio.gather(*closing)
         await watcher.aclose()
-        await (scene.check_going_on if closes == "watcher" else scene.check_budget)()
+        await (scene.check_going_on if closes == "watcher" else scene.check_counts)()
 
 
 async def _read(watcher: TaskWatcher[Task]) -> None:
@@ -207,7 +226,9 @@ async def closed(closes: str, fault: str, folder: Path) -> int:
     """Close a watcher or a session at each suspension of the requests; return how often."""
     async with _scene(fault, folder) as scene:
         return await close_everywhere(
-            lambda moment: _close(scene, moment, closes), scene.check, patience=_patience(fault)
+            lambda moment: _close(scene, moment, closes),
+            scene.check_counts,
+            patience=_patience(fault),
         )
 
 
@@ -226,7 +247,7 @@ async def closed_under(call: str, fault: str, folder: Path) -> int:
     async with _scene(fault, folder) as scene:
         return await close_everywhere(
             lambda moment: _close_under(scene, moment, CALLS[call]),
-            scene.check,
+            scene.check_counts,
             patience=_patience(fault),
         )
 
