@@ -35,7 +35,7 @@ async def test_closing_at_each_suspension_of_a_poll_ends_streams_and_requests(
     assert await closed(closes, fault, tmp_path) > 30
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, "truncated"])
 @pytest.mark.parametrize("call", CALLS)
 async def test_closing_a_session_at_each_suspension_of_a_call_ends_it_in_an_error_of_ours(
     call: str, fault: str, tmp_path: Path
