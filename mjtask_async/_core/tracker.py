@@ -6,8 +6,8 @@
 3. Final is final. Servers were seen to take a SUCCESS back.
 4. What shows less than we knew is doubted. A second poll in a row that shows it, too, is
    a genuine restart; an older sighting never is.
-5. Progress ``""``, null or a text says nothing. An ``imageUrl`` that differs by its
-   ``rand=`` only is no change.
+5. Progress ``""``, null or a text says nothing, like any field that is empty now. An
+   ``imageUrl`` that differs by its ``rand=`` only is no change.
 6. A row that has not changed since the last answer is passed over, unless its track is
    doubted: new, absent before, or in want of a second poll.
 """
@@ -15,7 +15,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
-from typing import Generic
+from typing import Any, Generic
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -347,12 +347,17 @@ def _changed(track: Track[T], row: T) -> bool:
     known = track.task
     if known is None:
         return True
-    if row == known:
+    return row != known and any(
+        _says_more(name, getattr(known, name), getattr(row, name)) for name in row.__struct_fields__
+    )
+
+
+def _says_more(name: str, ours: Any, theirs: Any) -> bool:
+    if theirs in (None, "", ours):
         return False
-    ours, theirs = known.image_url or "", row.image_url or ""
-    if "rand=" not in theirs or _RAND.sub("", ours) != _RAND.sub("", theirs):
+    if name != "image_url" or "rand=" not in theirs:
         return True
-    return replace(row, image_url=known.image_url) != known
+    return _RAND.sub("", ours or "") != _RAND.sub("", theirs)
 
 
 def _accept(

@@ -110,10 +110,19 @@ def test_each_step_ahead_is_told_in_sequence() -> None:
     assert [update.percent for update in updates if update] == [None, 5, 50, 100]
 
 
-@pytest.mark.parametrize("progress", ["", None, "Waiting to start", "fast", "5"])
+@pytest.mark.parametrize("progress", ["Waiting to start", "fast", "5"])
 def test_a_progress_that_says_nothing_keeps_the_percent(progress: str | None) -> None:
-    """Relays turn null into "", Discord's text may stand there (contract 3.2)."""
+    """Discord's text may stand there (contract 3.2)."""
     assert told(ROW_5, task(progress=progress)) == [(PROGRESS, 5), (PROGRESS, 5)]
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_a_field_that_is_empty_for_a_while_is_no_change(empty: str | None) -> None:
+    """Relays turn null into "" (contract 3.2)."""
+    row = task(progress="5%", image_url="u", prompt="a")
+    bare = task(progress=empty, image_url=empty, prompt=empty)
+
+    assert told(row, bare, row, bare) == [(PROGRESS, 5), None, None, None]
 
 
 def test_a_percent_at_last_is_told() -> None:
@@ -134,7 +143,7 @@ def test_another_field_that_changes_is_told() -> None:
         ("http://x/1?rand=1", "http://x/1?rand=x", True),
         ("http://x/1?ran=1", "http://x/1?ran=2", True),
         (None, "http://x/1?rand=1", True),
-        ("http://x/1", None, True),
+        ("http://x/1", None, False),
     ],
 )
 def test_a_link_that_differs_by_its_rand_is_no_change(

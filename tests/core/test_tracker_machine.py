@@ -114,7 +114,7 @@ class Known:
         if more:
             return self.accept(row, phase, at)
         self.behind = 0
-        if self.task is not None and bare(row) == bare(self.task):
+        if self.task is not None and bare(filled(row, self.task)) == bare(self.task):
             self.at = at
             return False
         return self.accept(row, phase, at)
@@ -130,6 +130,12 @@ class Known:
     @staticmethod
     def advance(row: Task) -> tuple[int, int]:
         return (ORDER | LAST)[row.phase], -1 if row.percent is None else row.percent
+
+
+def filled(row: Task, known: Task) -> Task:
+    """Let what is empty be as it was."""
+    empty = [name for name in row.__struct_fields__ if getattr(row, name) in (None, "")]
+    return replace(row, **{name: getattr(known, name) for name in empty})
 
 
 def bare(row: Task) -> Task:
