@@ -104,8 +104,8 @@ async def test_a_ban_is_an_outage_for_all_even_if_few_were_asked_for() -> None:
 
 
 async def test_a_ban_is_no_time_in_which_a_task_stalls() -> None:
-    async with watching() as (sim, _, watcher):
-        ids = ids_of(300)
+    async with watching(batch_size=10) as (sim, _, watcher):
+        ids = ids_of(100)
         for task_id in ids:
             sim.plant(task_id, life(260, steps=4))
         waiting = asyncio.create_task(watcher.wait_all(ids, limits=WatchLimits(stalled=100)))
@@ -280,23 +280,45 @@ async def test_confirmations_of_losses_wait_for_the_budget_and_for_the_end_of_a_
     async with (
         Simulator(profile="novicezk") as sim,
         MJSession(sim.base_url, sim.api_key, auth="secret", rate=RateLimit(1, 2)) as session,
-        TaskWatcher(session) as watcher,
+        TaskWatcher(session, batch_size=10) as watcher,
     ):
         ids = ids_of(20)
-        sim.plant(ids[0], frozen())
+        for task_id in ids[:10]:
+            sim.plant(task_id, frozen())
         stream = watcher.watch(*ids, limits=WatchLimits(outage=None))
-        await asyncio.sleep(64.5)
-        sim.script(LIST, Fault.answer(429))
-        sim.script(LIST, Fault.answer(403), seconds=30)
+        await asyncio.sleep(66.5)
+        sim.poison(LIST, ids[0], Fault.answer(429))
+        await asyncio.sleep(8)
+        sim.poison(LIST, ids[0], Fault.answer(403))
+        asyncio.get_running_loop().call_later(20, sim.poison, LIST, ids[0], None)
         lost: set[str] = set()
-        while len(lost) < 19:
+        while len(lost) < 10:
             batch = await stream.next_batch()
             lost |= {each.task_id for each in batch if each.kind is UpdateKind.LOST}
         times = [each.started for each in sim.requests]
-        banned = [each.started for each in sim.requests if each.status == 403]
+        (banned,) = [each.started for each in sim.requests if each.status == 403]
 
+        assert now() < 200
         assert min(late - early for early, late in pairwise(times)) >= 1.99
-        assert not [at for at in times if banned[0] < at < banned[0] + 30]
+        assert not [at for at in times if banned < at < banned + 30]
+        await stream.aclose()
+
+
+async def test_a_confirmation_that_fails_in_a_ban_does_not_end_the_probing() -> None:
+    async with watching(batch_size=10, max_requests=4) as (sim, _, watcher):
+        ids = ids_of(101)
+        for task_id in ids[:100]:
+            sim.plant(task_id, frozen())
+        stream = watcher.watch(*ids, limits=PATIENT)
+        sim.poison("task/{id}/fetch", ids[100], Fault.answer(403, delay=10))
+        await asyncio.sleep(64.5)
+        sim.script(LIST, Fault.answer(429))
+        sim.script(LIST, Fault.answer(403), seconds=40)
+        await asyncio.sleep(60)
+        (fetch,) = [each for each in sim.requests if each.endpoint != LIST]
+
+        assert (fetch.started, fetch.status) == (pytest.approx(60, abs=0.1), 403)  # after 70 s
+        assert [each.started for each in sim.requests if each.started > 70] == [pytest.approx(96)]
         await stream.aclose()
 
 
