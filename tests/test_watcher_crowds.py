@@ -317,7 +317,8 @@ async def test_a_confirmation_that_fails_in_a_ban_does_not_end_the_probing() -> 
         await asyncio.sleep(60)
         (fetch,) = [each for each in sim.requests if each.endpoint != LIST]
 
-        assert (fetch.started, fetch.status) == (pytest.approx(60, abs=0.1), 403)  # after 70 s
+        assert fetch.started == pytest.approx(60, abs=0.1)  # and answered at 70
+        assert fetch.status == 403
         assert [each.started for each in sim.requests if each.started > 70] == [pytest.approx(96)]
         await stream.aclose()
 
