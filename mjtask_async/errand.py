@@ -9,6 +9,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic
 
@@ -126,8 +127,7 @@ class Errand(Generic[T]):
             self._was_stopped = True
             self._tools.submitting.turns.stop(error)
             return
-        known = self._known.step(step)
-        self._is_open |= known.phase not in {Phase.REJECTED, Phase.FAILED}
+        self._is_open |= self._known.refusal(step) is None
         self._errors[step] = error
 
     # Steps
@@ -143,8 +143,9 @@ class Errand(Generic[T]):
         if known.phase is Phase.SUCCEEDED:
             body = await self._tools.recorder.task(self._entry.name, step)
             return self._tools.session._decode(body)
-        if known.error is not None and known.need is Need.NOTHING:
-            raise error_of(known.error)
+        refusal = self._known.refusal(step)
+        if refusal is not None:
+            raise error_of(refusal)
         self._did_something = True
         submission = await self._submission(step, send, known)
         try:
@@ -184,23 +185,33 @@ class Errand(Generic[T]):
         """Send the second request, unless it has been sent."""
         name, task_id = step + MODAL, submission.task_id or ""
         known = self._known.step(name)
-        if known.error is not None:
-            raise error_of(known.error)
-        if known.need is Need.RECONCILE:
-            return await self._half_answered(name, task_id)
-        if known.need is Need.WATCH:
-            return Submission(task_id, (task_id,), answers_modal=True)
 
         async def send(state: str) -> Submission:
             return await self._tools.session.modal(task_id, state=state)
 
-        return await self._tools.submitting.submit(self._entry, self._known, name, send)
+        while known.need is not Need.WATCH:
+            if known.need is Need.RECONCILE and await self._has_moved(name, task_id):
+                break
+            with suppress(SubmitUncertainError):  # then it is looked for
+                return await self._tools.submitting.submit(self._entry, self._known, name, send)
+        return Submission(task_id, (task_id,), answers_modal=True)
 
-    async def _half_answered(self, name: str, task_id: str) -> Submission:
-        """Look whether a second request arrived that may have been lost: the task moves."""
+    async def _has_moved(self, name: str, task_id: str) -> bool:
+        """Look whether a second request arrived that may have been lost: the task goes on.
+
+        Returns:
+            False where it shall be sent again.
+
+        Raises:
+            SubmitUncertainError: Nobody can know.
+        """
+        submitting = self._tools.submitting
+        await asyncio.sleep(await submitting.left(self._entry, self._known, name))
         try:
             await self._wait(task_id)
         except NeedsInputError as error:
+            if submitting.resubmits:
+                return False
             known = self._known.step(name)
             raise SubmitUncertainError(
                 f"task {task_id} still waits for the second request that was sent to it; "
@@ -208,7 +219,7 @@ class Errand(Generic[T]):
                 state=known.state,
                 sent_at=known.sent_at,
             ) from error
-        return Submission(task_id, (task_id,), answers_modal=True)
+        return True
 
     async def _wait(self, task: str | Submission) -> T:
         try:

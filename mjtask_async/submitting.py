@@ -1,7 +1,11 @@
 """One submit of a bulk run: told to the journal before, and after whatever comes of it.
 
-A submit under way is finished even if the job that wants it is cancelled: what the
-server has accepted is paid for, so its id has to reach the journal.
+1. A submit under way is finished even if the job that wants it is cancelled: what the
+   server has accepted is paid for, so its id has to reach the journal.
+2. One that may be lost can still arrive for ``Timeouts.submit`` seconds after its last try
+   ended, however it ended. Until then only a find in the server's list counts, no miss.
+3. The last try of a process that was killed ended, at the latest, when the next one held
+   the journal: the time at which it began says little, for a call may try for minutes.
 """
 
 import asyncio
@@ -12,7 +16,7 @@ from typing import Generic, Literal
 
 from ._core.failures import failure_of
 from ._core.pace import Verdict
-from ._core.replay import JobState, Kind, Need, Record
+from ._core.replay import MODAL, JobState, Kind, Need, Phase, Record, StepState
 from .errors import (
     ConfigurationError,
     JournalError,
@@ -31,8 +35,6 @@ from .turnstile import Stopped, Turnstile
 _log = logging.getLogger(__name__)
 OnUncertain = Literal["report", "resubmit"]
 Send = Callable[[str], Awaitable[Submission]]
-_LONGEST = 900.0
-"""Seconds for which one call of a submit may try to send: its pauses between tries included."""
 
 
 class Submitting(Generic[T]):
@@ -43,6 +45,10 @@ class Submitting(Generic[T]):
         recorder: Told of everything.
         turns: Who may submit when.
         on_uncertain: What to do with a submit that may have been accepted.
+
+    Attributes:
+        turns: Who may submit when.
+        resubmits: Whether a submit whose fate nobody can know is sent again.
     """
 
     def __init__(
@@ -55,7 +61,7 @@ class Submitting(Generic[T]):
         self.turns = turns
         self._session = session
         self._recorder = recorder
-        self._resubmits = on_uncertain == "resubmit"
+        self.resubmits: bool = on_uncertain == "resubmit"
         self._under_way: set[asyncio.Task[Submission | None]] = set()
         self._opened_at = time.time()
         self._has_list: bool | None = None
@@ -92,11 +98,7 @@ class Submitting(Generic[T]):
         if known.state != token or known.need is not Need.SUBMIT:
             await self._note(job, _intent(entry, step, token))
         while True:
-            await self.turns.enter()
-            task = asyncio.create_task(self._once(entry, job, step, send))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
-            submission = await asyncio.shield(task)
+            submission = await self._turn(entry, job, step, send)
             if submission is not None:
                 return submission
 
@@ -109,18 +111,38 @@ class Submitting(Generic[T]):
         Raises:
             SubmitUncertainError: Nobody can know.
         """
-        known = job.step(step)
-        found = await self._reconciled(known.state, known.sent_at)
+        found = await self._searched(entry, job, step)
         if found.found is not None:
             return await self._take(entry, job, step, found.found.id)
-        if found.conclusive or self._resubmits:
+        if found.conclusive or self.resubmits:
             return None
+        known = job.step(step)
         raise SubmitUncertainError(
             "an earlier run was cut off during this submit, so it may have been accepted and "
             f"charged; the server cannot tell (state {known.state})",
             state=known.state,
             sent_at=known.sent_at,
         )
+
+    async def left(self, entry: Entry, job: JobState, step: str) -> float:
+        """Say for how many seconds a submit that may be lost can still arrive."""
+        if job.step(step).phase is Phase.SENDING:  # by a process that is gone
+            await self._note(job, Record(entry.name, step, Kind.UNCERTAIN, self._opened_at))
+        patience = self._session._timeouts.submit
+        return min(job.step(step).ended_at + patience - time.time(), patience)
+
+    async def _turn(self, entry: Entry, job: JobState, step: str, send: Send) -> Submission | None:
+        """Send it when its turn comes; None: it is to be sent again."""
+        await self.turns.enter()
+        task = asyncio.create_task(self._once(entry, job, step, send))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        try:
+            return await asyncio.shield(task)
+        except SubmitUncertainError as error:
+            if step.endswith(MODAL):  # it makes no task, so no list has its state
+                raise
+            return await self._in_doubt(entry, job, step, error)
 
     async def _once(self, entry: Entry, job: JobState, step: str, send: Send) -> Submission | None:
         """Send it once; None: it was refused for the moment."""
@@ -154,7 +176,8 @@ class Submitting(Generic[T]):
     ) -> Submission | None:
         verdict = self.turns.failed(error)
         if isinstance(error, SubmitUncertainError):
-            return await self._in_doubt(entry, job, step, error)
+            await self._note(job, Record(entry.name, step, Kind.UNCERTAIN, time.time()))
+            raise error
         if verdict is Verdict.JOB and not isinstance(error, ConfigurationError):
             failure = failure_of(error)
             record = Record(entry.name, step, Kind.REJECTED, time.time(), error=failure)
@@ -170,38 +193,35 @@ class Submitting(Generic[T]):
     async def _in_doubt(
         self, entry: Entry, job: JobState, step: str, error: SubmitUncertainError
     ) -> Submission | None:
-        """Look for it once; a miss right after a submit proves nothing."""
-        await self._note(job, Record(entry.name, step, Kind.UNCERTAIN, time.time()))
-        found = await self._look(error.state, error.sent_at)
+        """Find out what became of it; None: it is to be sent again."""
+        found = await self._searched(entry, job, step)
         if found.found is not None:
+            self.turns.accepted()
             return await self._take(entry, job, step, found.found.id)
-        if not (found.conclusive or self._resubmits):
+        if not (found.conclusive or self.resubmits):
             raise error
         own = error.state == entry.job.state
         again = error.state if own else new_state()
         await self._note(job, _intent(entry, step, again))
         return None
 
-    async def _reconciled(self, state: str, sent_at: float) -> Reconciled[T]:
-        """Look for a submit of an earlier run, once it can no longer arrive."""
-        found = await self._look(state, sent_at)
-        if found.conclusive or not self._has_list:
+    async def _searched(self, entry: Entry, job: JobState, step: str) -> Reconciled[T]:
+        """Look for a submit at once, and again when it can arrive no more."""
+        left = await self.left(entry, job, step)
+        found = await self._look(job.step(step))
+        if left <= 0 or found.found is not None or self._has_list is False:
             return found
-        died_at = min(self._opened_at, sent_at + _LONGEST)
-        left = died_at + self._session._timeouts.submit - time.time()
-        if left > 0:
-            await asyncio.sleep(left)
-            found = await self._look(state, sent_at)
-        return found
+        await asyncio.sleep(left)
+        return await self._look(job.step(step))
 
-    async def _look(self, state: str, sent_at: float) -> Reconciled[T]:
+    async def _look(self, known: StepState) -> Reconciled[T]:
         """Ask the server's list, where it has one."""
         if self._has_list is None:
             self._has_list = await self._finds_list()
         if not self._has_list:
             return Reconciled(None, conclusive=False)
         try:
-            return await self._session.reconcile(state, sent_at=sent_at)
+            return await self._session.reconcile(known.state, sent_at=known.sent_at)
         except RequestError:
             return Reconciled(None, conclusive=False)
 

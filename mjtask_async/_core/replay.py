@@ -132,6 +132,7 @@ class StepState(Struct):
         error: Why it ended without success.
         paths: The names that its files have or are about to get.
         placed: Whether they have them.
+        ended_at: UNIX seconds when its last submit had ended without an answer; 0 unless it has.
     """
 
     phase: Phase = Phase.NEW
@@ -142,6 +143,7 @@ class StepState(Struct):
     error: Failure | None = None
     paths: tuple[str, ...] = ()
     placed: bool = False
+    ended_at: float = 0.0
 
     @property
     def need(self) -> Need:
@@ -166,6 +168,8 @@ class StepState(Struct):
                 self.state = record.state
             case Kind.SENDING:
                 self.sent_at = record.at
+            case Kind.UNCERTAIN:
+                self.ended_at = record.at
             case Kind.ACCEPTED:
                 self.task_id, self.needs_modal = record.task_id, record.needs_modal
             case Kind.PLACING:
@@ -194,6 +198,11 @@ class JobState(Struct):
     def step(self, name: str) -> StepState:
         """Give a step, a new one if nothing is known of it."""
         return self.steps.setdefault(name, StepState())
+
+    def refusal(self, name: str) -> Failure | None:
+        """Tell why a step comes no further, if it or its second request has failed for good."""
+        found = (self.steps.get(each) for each in (name, name + MODAL))
+        return next((step.error for step in found if step and step.error), None)
 
     def apply(self, record: Record) -> None:
         """Take a record in.

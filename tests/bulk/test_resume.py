@@ -314,8 +314,10 @@ async def test_a_key_that_cannot_read_stops_the_run_and_loses_nothing(path: Path
 class TestModal:
     """The second request of a button, cut off at each of its moments."""
 
-    async def resumed(self, path: Path, *kinds: Kind, **fields: Any) -> tuple[Any, list[str]]:
-        async with origin() as (server, session):
+    async def resumed(
+        self, path: Path, *kinds: Kind, run: dict[str, Any] | None = None, **fields: Any
+    ) -> tuple[Any, list[str]]:
+        async with origin(timeout=Timeouts(submit=5.0)) as (server, session):
             other = "1700000000000009"
             server.take(TASK, {"prompt": "a fox"})
             server.take(other, {}, **fields)
@@ -324,7 +326,10 @@ class TestModal:
             taken = Record(NAME, "V1", Kind.ACCEPTED, task_id=other, needs_modal=True)
             await on_journal(path, session, lambda journal: journal.append([(taken, None)]))
             await write(path, session, *kinds, step="V1" + MODAL)
-            (outcome,) = await outcomes(session, [FOX], journal=path, then=("V1",))
+            options = {"journal": path, "then": ("V1",)} | (run or {})
+            (outcome,) = await outcomes(session, [FOX], **options)
+            (again,) = await outcomes(session, [FOX], **options)
+            assert again.resumed is not isinstance(outcome.error, SubmitUncertainError)
             return outcome.error, [each.path for each in server.asked]
 
     async def test_it_is_sent_if_it_was_not(self, path: Path) -> None:
@@ -351,6 +356,14 @@ class TestModal:
         assert isinstance(error, SubmitUncertainError)
         assert isinstance(error.__cause__, NeedsInputError)
         assert "submit/modal" not in asked
+
+    async def test_it_is_sent_again_if_so_wished(self, path: Path) -> None:
+        waiting = {"status": "MODAL", "progress": "0%"}
+        run = {"on_uncertain": "resubmit"}
+        error, asked = await self.resumed(path, *SENT, run=run, **waiting)
+
+        assert error is None
+        assert asked.count("submit/modal") == 1
 
     async def test_a_refusal_stays_one(self, path: Path) -> None:
         error, asked = await self.resumed(path, *SENT, Kind.REJECTED)
