@@ -253,7 +253,8 @@ class BulkRun(Generic[T]):
         journal = tools.recorder.journal
         if tools.home is not None:
             token = secrets.token_hex(8) if journal is None else journal.token
-            await tools.home.open(token)
+            taken = () if journal is None else await in_thread(journal.planned)
+            await tools.home.open(token, taken)
         ended = () if journal is None or self._ordered else await in_thread(journal.ended)
         self._source = Source(self._jobs, ended)
         self._pump = asyncio.create_task(self._run(tools, self._source))

@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import errno
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -40,6 +41,8 @@ from .watcher import TaskWatcher
 
 GRID = "grid"
 """The label of the prompt's own picture."""
+_OF_A_NAME = frozenset((errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ))
+"""What a disk says of one file; all else it says would meet every file."""
 
 
 class Tools(Struct, Generic[T], frozen=True):
@@ -252,19 +255,19 @@ class Errand(Generic[T]):
         home, known = self._tools.home, self._known.step(step)
         if home is None:
             return
-        if known.placed:
-            self._files[step] = list(map(Path, known.paths))
+        planned = list(map(Path, known.paths))
+        if known.placed and await home.has(planned):
+            self._files[step] = planned
             return
         self._did_something = True
-        staged, fresh = await home.fetch(task)
-        self._tasks[step] = fresh
-        paths = list(map(Path, known.paths))
-        if len(paths) != len(staged):
-            paths = await home.named(self._entry, step or GRID, staged)
-            await self._note(self._record(step, Kind.PLACING, paths=tuple(map(str, paths))))
-        await home.place(staged, paths)
+
+        async def note(paths: list[Path]) -> None:
+            names = tuple(map(str, paths))
+            await self._note(self._record(step, Kind.PLACING, paths=names))
+
+        staged, self._tasks[step] = await home.fetch(task)
+        self._files[step] = await home.place(self._entry, step or GRID, staged, planned, note)
         await self._note(self._record(step, Kind.PLACED))
-        self._files[step] = paths
 
     # Records
 
@@ -281,5 +284,6 @@ def _stops(error: MJTaskError) -> bool:
     if isinstance(error, AuthenticationError):
         return bool(error.ids)
     if isinstance(error, DownloadError):
-        return isinstance(error.__cause__, OSError)  # the disk
+        cause = error.__cause__
+        return isinstance(cause, OSError) and cause.errno not in _OF_A_NAME
     return isinstance(error, (ClosedError, JournalError, OutageError))

@@ -3,7 +3,7 @@
 1. Everything unfinished lies in one hidden folder that bears the journal's token, so the
    next run knows it for its own and removes it.
 2. A file's name is in the journal before the file bears it: after a crash between the two
-   the same name is taken again, and no picture is there twice.
+   the same name is taken again, and no picture is there twice. `Places` knows the names.
 3. A link may lead anywhere, so each address is looked at before it is asked, after every
    redirect, too. What a name resolves to is looked at just before the request.
 """
@@ -13,10 +13,9 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
-from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Any, Generic, cast
 
@@ -29,12 +28,14 @@ from ._core.media import VIDEOS
 from .errors import DownloadError, ImageExpiredError, TransportError
 from .jobs import Entry
 from .models import T, Task
+from .placing import Places, are_there
 from .recorder import in_thread
 from .session import MJSession
 
 if TYPE_CHECKING:
     from ._transport import Stream, Transport
 
+Note = Callable[[list[Path]], Awaitable[None]]
 _GONE = frozenset((403, 404, 410))
 _PAUSES = (1.0, 4.0)
 """Seconds before the second and third try of a download that was cut off."""
@@ -61,22 +62,27 @@ class Home(Generic[T]):
         at_once: int = 4,
     ) -> None:
         self._session = session
-        self._folder = folder
-        self._template = template
+        self._places = Places(folder, template)
         self._guarded = cast("Transport", _Guarded(session._transport, allowed))
         self._turns = asyncio.Semaphore(at_once)
-        self._taken: set[Path] = set()
-        self._naming = Lock()  # two threads must not find the same name free
         self._parts = folder
 
-    async def open(self, token: str) -> None:
+    async def open(self, token: str, taken: Iterable[str] = ()) -> None:
         """Make the folder, and remove what an earlier run left unfinished.
+
+        Args:
+            token: What that is known by.
+            taken: Paths that a journal has promised to its jobs.
 
         Raises:
             DownloadError: The folder cannot be written.
         """
-        self._parts = self._folder / f".{token}.part"
-        await in_thread(self._prepare)
+        await in_thread(self._open, token, taken)
+
+    def _open(self, token: str, taken: Iterable[str]) -> None:
+        self._places.folder = self._places.folder.absolute()  # journals outlive a working folder
+        self._parts = self._places.folder / f".{token}.part"
+        self._places.open(self._parts, taken)
 
     async def aclose(self) -> None:
         """Remove what is unfinished."""
@@ -103,17 +109,38 @@ class Home(Generic[T]):
             task = await self._session.fetch(task.id)
             return await self._staged(task), task
 
-    async def named(self, entry: Entry, label: str, staged: Iterable[Path]) -> list[Path]:
-        """Choose names that no other file has."""
-        return await in_thread(self._names, entry, label, list(staged))
+    async def has(self, paths: Sequence[Path]) -> bool:
+        """Whether files are still where they were put."""
+        return await in_thread(are_there, paths)
 
-    async def place(self, staged: Iterable[Path], paths: Iterable[Path]) -> None:
-        """Give files their names.
+    async def place(
+        self, entry: Entry, label: str, staged: Sequence[Path], planned: Sequence[Path], note: Note
+    ) -> list[Path]:
+        """Give a task's files names that no other file has.
+
+        Args:
+            entry: Whose they are.
+            label: Of which of the job's tasks.
+            staged: The files.
+            planned: The names that an earlier run chose for them.
+            note: Told of other names before the files bear them.
 
         Raises:
             DownloadError: The folder cannot be written.
         """
-        await in_thread(self._place, list(staged), list(paths))
+        places = self._places
+        names = await in_thread(places.promised, staged, planned)
+        promised, left = frozenset(names), list(staged)
+        while left:
+            nameless = [part for part in left if part not in names]
+            if nameless:
+                names |= await in_thread(places.choose, entry, label, staged, nameless)
+                await note([names[part] for part in staged])
+            left = await in_thread(places.give, {part: names[part] for part in left}, promised)
+            for part in left:
+                del names[part]
+        await in_thread(places.finish, staged)
+        return [names[part] for part in staged]
 
     async def _staged(self, task: Task) -> list[Path]:
         for pause in _PAUSES:
@@ -130,52 +157,6 @@ class Home(Generic[T]):
         staged = await images.download(self._guarded, task, dest, overwrite=False, idle=idle)
         await in_thread(_check_pictures, staged)
         return staged
-
-    def _prepare(self) -> None:
-        self._folder = self._folder.absolute()  # names in a journal outlive a working folder
-        self._parts = self._folder / self._parts.name
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self._parts, ignore_errors=True)
-            self._parts.mkdir(exist_ok=True)
-        except OSError as error:
-            message = f"the pictures' folder {self._folder} cannot be used: {error}"
-            raise DownloadError(message) from error
-
-    def _names(self, entry: Entry, label: str, staged: list[Path]) -> list[Path]:
-        chosen: list[Path] = []
-        for number, path in enumerate(staged, 1):
-            which = f"{label}-{number}" if len(staged) > 1 else label
-            task_id = path.stem.removesuffix(f"-{number}")
-            names = self._template.names(
-                index=entry.index,
-                prompt=entry.job.prompt,
-                label=which,
-                ext=path.suffix.removeprefix("."),
-                key=entry.job.key or "",
-                task_id=task_id,
-            )
-            chosen.append(self._reserve(map(self._folder.joinpath, names)))
-        return chosen
-
-    def _reserve(self, paths: Iterable[Path]) -> Path:
-        """Take the first name that no file has, nor will have."""
-        with self._naming:
-            free = next(path for path in paths if path not in self._taken and not path.exists())
-            self._taken.add(free)
-            return free
-
-    def _place(self, staged: list[Path], paths: list[Path]) -> None:
-        try:
-            for part, path in zip(staged, paths, strict=True):
-                part.replace(path)
-            for part in staged[:1]:
-                part.parent.rmdir()
-            _flush(self._folder)
-        except OSError as error:
-            message = f"the pictures' folder {self._folder} cannot be used: {error}"
-            raise DownloadError(message) from error
-        self._taken.difference_update(paths)
 
 
 class _Guarded:
@@ -233,14 +214,3 @@ def _check_picture(pillow: Any, path: Path) -> None:
             picture.load()
     except foreign as error:
         raise DownloadError(f"the picture cannot be decoded: {error}") from None
-
-
-def _flush(folder: Path) -> None:
-    """Put the names of a folder on the disk; Windows does so by itself."""
-    if os.name == "nt":  # pragma: no cover -- folders cannot be opened there
-        return
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

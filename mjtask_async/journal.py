@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import msgspec
 
-from ._core.replay import JobState, Kind, Record, fold
+from ._core.replay import JobState, Record, fold
 from .errors import JournalError
 
 _STEPS = (
@@ -38,6 +38,7 @@ _STEPS = (
     """,
     "CREATE INDEX records_of_a_job ON records (job);",
     "CREATE INDEX ended ON records (job) WHERE kind = 'ended';",
+    "CREATE INDEX planned ON records (number) WHERE kind = 'placing';",
 )
 """What leads from each version of the schema to the next; the last one is today's."""
 VERSION = len(_STEPS)
@@ -140,9 +141,20 @@ class Journal:
         Raises:
             JournalError: They cannot be read.
         """
-        query = "SELECT DISTINCT job FROM records WHERE kind = ?"
+        query = "SELECT DISTINCT job FROM records WHERE kind = 'ended'"
         with self._translated():
-            return {job for (job,) in self._database.execute(query, (Kind.ENDED.value,))}
+            return {job for (job,) in self._database.execute(query)}
+
+    def planned(self) -> set[str]:
+        """List the paths that were promised to files.
+
+        Raises:
+            JournalError: They cannot be read.
+        """
+        query = f"{_SELECT} WHERE kind = 'placing'"
+        with self._translated():
+            records = map(_record, self._database.execute(query))
+            return {path for record in records for path in record.paths}
 
     def close(self) -> None:
         """Close the file and let others have it. Idempotent."""

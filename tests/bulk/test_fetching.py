@@ -1,7 +1,6 @@
 """Pictures of a bulk run: named, checked, placed; and where they may not come from."""
 
 import asyncio
-import os
 import sys
 import time
 from pathlib import Path
@@ -209,34 +208,6 @@ async def test_a_folder_that_cannot_be_made_is_said_before_anything_is_sent(
         with pytest.raises(DownloadError, match="cannot be used"):
             await outcomes(session, ["fox"], download_to=tmp_path / "file" / "pictures")
     assert server.asked == []
-
-
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-async def test_a_full_disk_stops_the_run_and_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
-    journal, folder = tmp_path / "run.db", tmp_path / "pictures"
-
-    renames = Path.replace
-
-    def full(*paths: Any) -> Any:
-        if len(paths) == 2 and paths[1].parent != folder:
-            return renames(*paths)
-        raise OSError(28, "No space left on device")
-
-    async with origin() as (server, session):
-        with monkeypatch.context() as patched:
-            patched.setattr(os if call == "fsync" else Path, call, full)
-            options: dict[str, Any] = {"journal": journal, "download_to": folder}
-            async with BulkRun(session, list("abcdef"), in_flight=1, **options) as run:
-                with pytest.raises(DownloadError, match="No space left"):
-                    [outcome async for outcome in run]
-        assert server.count("submit/imagine") == 1
-        found = await outcomes(session, list("abcdef"), journal=journal, download_to=folder)
-
-    assert all(outcome.error is None for outcome in found)
-    assert set(server.prompts.values()) == {1}
-    assert len(names(folder)) == 6
 
 
 async def test_a_task_without_a_picture_is_its_job_s_error(tmp_path: Path) -> None:
