@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
@@ -42,6 +42,7 @@ _STEPS = (
 )
 """What leads from each version of the schema to the next; the last one is today's."""
 VERSION = len(_STEPS)
+Row = tuple[str, str, str, float, bytes, bytes | None]
 _APPLICATION = 0x6D6A746B
 """Marks a SQLite file as one of ours."""
 _SAID = {
@@ -103,7 +104,14 @@ class Journal:
         Raises:
             JournalError: They could not be written.
         """
-        rows = [_row(record, task) for record, task in records]
+        self.insert([row_of(record, task) for record, task in records])
+
+    def insert(self, rows: Iterable[Row]) -> None:
+        """Write records that `row_of` has made ready, all or none.
+
+        Raises:
+            JournalError: They could not be written.
+        """
         with self._translated(), self._database:
             self._database.executemany(
                 "INSERT INTO records (job, step, kind, at, data, task) VALUES (?, ?, ?, ?, ?, ?)",
@@ -191,6 +199,19 @@ class Journal:
     def _translated(self) -> Generator[None]:
         with self._mutex, _translated(self.path):
             yield
+
+
+def row_of(record: Record, task: bytes | None) -> Row:
+    """Make a record ready to be written, with the task it tells of, as JSON.
+
+    Raises:
+        JournalError: One of its texts cannot be written down.
+    """
+    try:
+        rest = msgspec.json.encode(record)
+    except (TypeError, ValueError) as error:
+        raise JournalError(f"{record.kind} of job {record.job!r}: {error}") from error
+    return record.job, record.step, record.kind.value, record.at, rest, task
 
 
 def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, JobState]]:
@@ -299,11 +320,6 @@ def _migrate(database: sqlite3.Connection, version: int) -> None:
 def _meta(database: sqlite3.Connection, name: str) -> str:
     (value,) = database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return str(value)
-
-
-def _row(record: Record, task: bytes | None) -> tuple[Any, ...]:
-    rest = msgspec.json.encode(record)
-    return record.job, record.step, record.kind.value, record.at, rest, task
 
 
 def _record(row: tuple[str, str, str, float, bytes]) -> Record:

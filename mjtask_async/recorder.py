@@ -3,18 +3,19 @@
 1. `Recorder.write` takes its records at once, before anything is awaited, and returns when
    they are on the disk. A caller that is cancelled meanwhile loses nothing.
 2. While one batch is being written the next one gathers: many jobs share a disk's flush.
-3. After a failure nothing more is written: what the disk holds must not have holes.
+3. After a failure, whichever, nothing more is written: what the disk holds must not have holes.
+4. What cannot be written is found out before it joins a batch, and harms no other record.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 
 from ._core.replay import JobState, Record
-from .errors import MJTaskError
-from .journal import Journal
+from .errors import JournalError
+from .journal import Journal, Row, row_of
 
 R = TypeVar("R")
 Line = tuple[Record, bytes | None]
@@ -25,9 +26,9 @@ class Recorder:
 
     def __init__(self, journal: Journal | None) -> None:
         self.journal = journal
-        self._lines: list[Line] = []
+        self._rows: list[Row] = []
         self._writing: asyncio.Task[None] | None = None
-        self._error: MJTaskError | None = None
+        self._error: JournalError | None = None
 
     async def write(self, *lines: Line) -> None:
         """Write records.
@@ -37,8 +38,8 @@ class Recorder:
         """
         if self.journal is None:
             return
-        self._lines += lines
-        while self._lines and self._error is None:
+        self._rows += [row_of(*line) for line in lines]
+        while self._rows and self._error is None:
             if self._writing is None or self._writing.done():
                 self._writing = asyncio.create_task(self._flush(self.journal))
             await asyncio.shield(self._writing)
@@ -69,12 +70,17 @@ class Recorder:
             raise self._error
 
     async def _flush(self, journal: Journal) -> None:
-        while self._lines and self._error is None:
-            lines, self._lines = self._lines, []
+        while self._rows and self._error is None:
+            rows, self._rows = self._rows, []
             try:
-                await in_thread(journal.append, lines)
-            except MJTaskError as error:
+                await in_thread(journal.insert, rows)
+            except JournalError as error:
                 self._error = error
+            except BaseException as error:
+                self._error = JournalError(f"journal {journal.path}: {error!r}")
+                self._error.__cause__ = error
+                if not isinstance(error, Exception):
+                    raise
 
 
 async def in_thread(work: Callable[..., R], *args: Any) -> R:
@@ -90,11 +96,12 @@ async def to_the_end(work: Awaitable[R]) -> R:
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait((task,))
-        except asyncio.CancelledError as error:
-            cancelled = error
+    with CancelScope(shield=True):  # a scope of the caller's would cancel every turn of the loop
+        while not task.done():
+            try:
+                await asyncio.wait((task,))
+            except asyncio.CancelledError as error:
+                cancelled = error
     if cancelled is not None:
         task.exception()  # has been seen
         raise cancelled

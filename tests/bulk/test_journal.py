@@ -128,7 +128,7 @@ def test_an_older_journal_is_migrated(path: Path, version: int) -> None:
     database = sqlite3.connect(path)
     for step in range(version):
         module._migrate(database, step)
-    rows = [module._row(*intent("a"))]
+    rows = [module.row_of(*intent("a"))]
     insert = "INSERT INTO records (job, step, kind, at, data, task) VALUES (?, ?, ?, ?, ?, ?)"
     database.executemany(insert, rows)
     database.commit()
