@@ -13,6 +13,7 @@ import os
 import secrets
 from collections import deque
 from collections.abc import AsyncIterable, Iterable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, NoReturn, Self, get_args
@@ -20,15 +21,17 @@ from typing import Generic, NoReturn, Self, get_args
 from msgspec import UNSET, Struct
 
 from ._core.filenames import Template
-from .errand import Errand, Tools
+from ._core.wire import base_path
+from .errand import GRID, Errand, Tools
 from .errors import ClosedError, ConfigurationError
 from .fetching import Home
 from .jobs import BulkOutcome, Entry, labels_of
 from .journal import Journal
 from .models import T, WatchLimits
+from .pump import Pump
 from .recorder import Recorder, in_thread, to_the_end
 from .session import MJSession
-from .source import Given, Source, check_source
+from .source import Given, Known, Source, check_source
 from .submitting import OnUncertain, Submitting
 from .turnstile import Turnstile
 from .watcher import TaskWatcher
@@ -129,10 +132,9 @@ class BulkRun(Generic[T]):
         self._held: dict[int, BulkOutcome[T] | None] = {}
         self._next = self._outcomes = 0
         self._source: Source | None = None
-        self._source_error: Exception | None = None
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pump: asyncio.Task[None] | None = None
+        self._pump: Pump | None = None
         self._closing: asyncio.Task[None] | None = None
         self._tools: Tools[T] | None = None
 
@@ -189,7 +191,7 @@ class BulkRun(Generic[T]):
 
     def _stop_pulling(self) -> None:
         if self._pump is not None:
-            self._pump.cancel()
+            self._pump.stop()
 
     def statistics(self) -> BulkStatistics:
         """Count what is going on and what has happened."""
@@ -218,8 +220,8 @@ class BulkRun(Generic[T]):
             if self._ready:
                 self._slots.release()
                 return self._ready.popleft()
-            if self._pump is not None and self._pump.done() and not self._tasks:
-                self._finish(self._tools.submitting.turns.error or self._source_error)
+            if self._pump is not None and self._pump.done and not self._tasks:
+                self._finish(self._tools.submitting.turns.error or self._pump.error)
             self._woken.clear()
             await self._woken.wait()
 
@@ -233,7 +235,8 @@ class BulkRun(Generic[T]):
     async def _opened(self) -> Journal | None:
         if self._journal is None:
             return None
-        server = str(self._session._transport.origin)
+        transport = self._session._transport
+        server = f"{transport.origin}{base_path(transport.root)}"
         opened: list[Journal] = []
         path = self._journal
         try:
@@ -255,9 +258,16 @@ class BulkRun(Generic[T]):
             token = secrets.token_hex(8) if journal is None else journal.token
             taken = () if journal is None else await in_thread(journal.planned)
             await tools.home.open(token, taken)
-        ended = () if journal is None or self._ordered else await in_thread(journal.ended)
-        self._source = Source(self._jobs, ended)
-        self._pump = asyncio.create_task(self._run(tools, self._source))
+        known = None if journal is None else await in_thread(_known, journal)
+        self._source = Source(self._jobs, self._then, known, ordered=self._ordered)
+        await self._source.open()
+        self._pump = Pump(
+            self._source,
+            self._slots,
+            start=partial(self._start, tools),
+            leave=self._line_up,
+            on_end=self._woken.set,
+        )
 
     async def _close(self) -> None:
         tools = self._tools
@@ -266,7 +276,9 @@ class BulkRun(Generic[T]):
             return
         self.stop()
         await tools.submitting.aclose(GRACE)
-        tasks = [*self._tasks, *([self._pump] if self._pump else [])]
+        if self._pump is not None:
+            await self._pump.aclose()
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -276,43 +288,38 @@ class BulkRun(Generic[T]):
             await tools.home.aclose()
         await tools.recorder.aclose()
 
-    # Pumping
+    # Jobs
 
-    async def _run(self, tools: Tools[T], source: Source) -> None:
-        """Pull jobs while there is room, and start each."""
-        try:
-            while True:
-                await self._slots.acquire()
-                entry = await source.next()
-                if entry is None:
-                    return
-                task = asyncio.create_task(self._job(tools, entry))
-                self._tasks.add(task)
-                task.add_done_callback(self._job_over)
-        except Exception as error:  # noqa: BLE001 -- the source's own: raised when all is done
-            self._source_error = error
-        finally:
-            self._woken.set()
+    def _start(self, tools: Tools[T], entry: Entry) -> None:
+        task = asyncio.create_task(self._job(tools, entry))
+        self._tasks.add(task)
+        task.add_done_callback(self._job_over)
 
     async def _job(self, tools: Tools[T], entry: Entry) -> None:
         outcome = None
-        then = self._then if entry.job.then is None else entry.job.then
         try:
-            known = await tools.recorder.job(entry.name)
-            outcome = await Errand(tools, entry, then, known).run()
+            outcome = await self._outcome(tools, entry)
         except Exception as error:  # noqa: BLE001 -- raised to the consumer
             tools.submitting.turns.stop(error)
-        self._held[entry.index] = outcome
-        self._line_up(entry.index)
+        self._line_up(entry.index, outcome)
+
+    async def _outcome(self, tools: Tools[T], entry: Entry) -> BulkOutcome[T] | None:
+        if entry.error is not None:
+            errors = {GRID: entry.error}
+            return BulkOutcome(entry.index, entry.job, error=entry.error, errors=errors)
+        known = await tools.recorder.job(entry.name)
+        return await Errand(tools, entry, known).run()
 
     def _job_over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._woken.set()
 
-    def _line_up(self, index: int) -> None:
+    def _line_up(self, index: int, outcome: BulkOutcome[T] | None = None) -> None:
         """Line outcomes up for the consumer: this one, or in order those whose turn it is."""
         if not self._ordered:
-            self._release(self._held.pop(index))
+            self._release(outcome)
+            return
+        self._held[index] = outcome
         while self._next in self._held:
             self._release(self._held.pop(self._next))
             self._next += 1
@@ -331,6 +338,10 @@ def _check(in_flight: int, on_uncertain: str) -> None:
     if on_uncertain not in get_args(OnUncertain):
         choice = " or ".join(map(repr, get_args(OnUncertain)))
         raise ConfigurationError(f"on_uncertain is {on_uncertain!r}; use {choice}")
+
+
+def _known(journal: Journal) -> Known:
+    return Known(journal.begun(), journal.ended())
 
 
 def _outage(limits: WatchLimits | None) -> float | None:

@@ -9,7 +9,7 @@
 import asyncio
 import errno
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic
@@ -62,16 +62,13 @@ class Errand(Generic[T]):
     Args:
         tools: What the run's jobs share.
         entry: The job.
-        then: The buttons to press.
         known: What the journal knows of it.
     """
 
-    def __init__(
-        self, tools: Tools[T], entry: Entry, then: tuple[str, ...], known: JobState
-    ) -> None:
+    def __init__(self, tools: Tools[T], entry: Entry, known: JobState) -> None:
         self._tools = tools
         self._entry = entry
-        self._then = then
+        self._then = entry.then
         self._known = known
         self._tasks: dict[str, T] = {}
         self._files: dict[str, list[Path]] = {}
@@ -83,6 +80,8 @@ class Errand(Generic[T]):
 
     async def run(self) -> BulkOutcome[T] | None:
         """Run it to its outcome; None: the run was stopped, and the job is unfinished."""
+        if self._known.steps and self._known.then != self._then:
+            await self._note(self._record("", Kind.WANTED, then=self._then))
         try:
             task = await self._task("", self._imagine)
         except Stopped:
@@ -105,6 +104,7 @@ class Errand(Generic[T]):
         if self._was_stopped and not in_doubt:
             return None
         steps = ("", *self._then)
+        errors = {step or GRID: self._errors[step] for step in steps if step in self._errors}
         if not (self._was_stopped or self._is_open or self._known.ended):
             await self._note(Record(self._entry.name, "", Kind.ENDED, time.time()))
         return BulkOutcome(
@@ -112,8 +112,9 @@ class Errand(Generic[T]):
             job=self._entry.job,
             tasks=tuple(self._tasks[step] for step in steps if step in self._tasks),
             images=tuple(path for step in steps for path in self._files.get(step, ())),
-            error=next((self._errors[step] for step in steps if step in self._errors), None),
+            error=_worst(errors.values()),
             resumed=not self._did_something,
+            errors=errors,
         )
 
     async def _branch(self, step: str, work: Awaitable[None]) -> None:
@@ -277,6 +278,12 @@ class Errand(Generic[T]):
     async def _note(self, record: Record, task: bytes | None = None) -> None:
         self._known.apply(record)
         await self._tools.recorder.write((record, task))
+
+
+def _worst(errors: Collection[MJTaskError]) -> MJTaskError | None:
+    """Choose what stands for a job: first of all that something may have been paid for."""
+    uncertain = (error for error in errors if isinstance(error, SubmitUncertainError))
+    return next(uncertain, next(iter(errors), None))
 
 
 def _stops(error: MJTaskError) -> bool:

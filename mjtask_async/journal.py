@@ -3,7 +3,8 @@
 1. Synchronous throughout, and safe to call from several threads, one call at a time.
 2. `Journal.append` returns when its records are on the disk: WAL, synchronous=FULL.
 3. One process at a time: a lock of the operating system on a file beside the journal,
-   which ends with the process, however that ends.
+   which ends with the process, however that ends. Symbolic links lead to the same lock;
+   hard links and bind mounts do not, and SQLite itself cannot bear them.
 4. A journal belongs to one server, and no key stands in it.
 """
 
@@ -20,6 +21,7 @@ from typing import Self
 
 import msgspec
 
+from ._core.naming import Wanted
 from ._core.replay import JobState, Record, fold
 from .errors import JournalError
 
@@ -38,7 +40,10 @@ _STEPS = (
     """,
     "CREATE INDEX records_of_a_job ON records (job);",
     "CREATE INDEX ended ON records (job) WHERE kind = 'ended';",
-    "CREATE INDEX planned ON records (number) WHERE kind = 'placing';",
+    """
+    CREATE INDEX planned ON records (number) WHERE kind = 'placing';
+    CREATE INDEX begun ON records (number) WHERE step = '' AND kind IN ('intent', 'wanted');
+    """,
 )
 """What leads from each version of the schema to the next; the last one is today's."""
 VERSION = len(_STEPS)
@@ -73,10 +78,10 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str], *, server: str) -> None:
         self.path: Path = Path(path)
         self._mutex = Lock()
-        _check_place(self.path)
-        self._lock = _FileLock(self.path)
+        file = _resolved(self.path)
+        self._lock = _FileLock(file, self.path)
         try:
-            self._database = _opened(self.path)
+            self._database = _opened(file, self.path)
             try:
                 with self._translated():
                     self._prepare(server)
@@ -153,6 +158,17 @@ class Journal:
         with self._translated():
             return {job for (job,) in self._database.execute(query)}
 
+    def begun(self) -> dict[str, Wanted]:
+        """Name the jobs that it holds, and say what each was last to press.
+
+        Raises:
+            JournalError: They cannot be read.
+        """
+        query = f"{_SELECT} WHERE step = '' AND kind IN ('intent', 'wanted') ORDER BY number"
+        with self._translated():
+            records = map(_record, self._database.execute(query))
+            return {record.job: record.then for record in records}
+
     def planned(self) -> set[str]:
         """List the paths that were promised to files.
 
@@ -226,7 +242,7 @@ def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, JobState]]:
     place = Path(path)
     if not place.is_file():
         raise JournalError(f"journal {place}: there is no such file")
-    with _translated(place), closing(_opened(place)) as database:
+    with _translated(place), closing(_opened(place, place)) as database:
         found = _version(database, place)
         if not found:
             raise JournalError(f"journal {place}: it is no journal")
@@ -237,8 +253,8 @@ def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, JobState]]:
 class _FileLock:
     """A lock on a file beside the journal; the system drops it with the process."""
 
-    def __init__(self, journal: Path) -> None:
-        path = journal.with_name(f"{journal.name}.lock")
+    def __init__(self, file: Path, journal: Path) -> None:
+        path = file.with_name(f"{file.name}.lock")
         try:
             self._file = path.open("a+b")
         except OSError as error:
@@ -274,17 +290,23 @@ else:
 _SELECT = "SELECT job, step, kind, at, data FROM records"
 
 
-def _check_place(path: Path) -> None:
-    folder = path.parent
+def _resolved(path: Path) -> Path:
+    """Find the file itself, whichever links lead to it."""
+    try:
+        found = path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise JournalError(f"journal {path}: {error}") from error
+    folder = found.parent
     if not folder.is_dir():
         raise JournalError(f"journal {path}: there is no folder {folder}; make it first")
     if path.is_dir():
         raise JournalError(f"journal {path}: that is a folder; name a file in it")
+    return found
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(file: Path, path: Path) -> sqlite3.Connection:
     with _translated(path):
-        return sqlite3.connect(path, timeout=5.0, check_same_thread=False)
+        return sqlite3.connect(file, timeout=5.0, check_same_thread=False)
 
 
 def _version(database: sqlite3.Connection, path: Path) -> int:

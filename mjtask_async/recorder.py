@@ -9,13 +9,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CancelScope, to_thread
 
 from ._core.replay import JobState, Record
 from .errors import JournalError
-from .journal import Journal, Row, row_of
+from .journal import Journal, row_of
+
+if TYPE_CHECKING:
+    from .journal import Row
 
 R = TypeVar("R")
 Line = tuple[Record, bytes | None]

@@ -14,6 +14,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, Literal
 
+from msgspec.structs import replace
+
 from ._core.failures import failure_of
 from ._core.pace import Verdict
 from ._core.replay import MODAL, JobState, Kind, Need, Phase, Record, StepState
@@ -245,6 +247,5 @@ class Submitting(Generic[T]):
 
 
 def _intent(entry: Entry, step: str, state: str) -> Record:
-    prompt = "" if step else entry.job.prompt
-    now = time.time()
-    return Record(entry.name, step, Kind.INTENT, now, state=state, index=entry.index, prompt=prompt)
+    known = Record(entry.name, step, Kind.INTENT, time.time(), state=state, index=entry.index)
+    return known if step else replace(known, prompt=entry.job.prompt, then=entry.then)

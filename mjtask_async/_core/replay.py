@@ -9,12 +9,10 @@
 4. `MOVES` is the machine. A record that does not fit means a damaged journal.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from enum import Enum, StrEnum, auto
-from hashlib import sha256
 
-from msgspec import Struct, json
+from msgspec import Struct
 
 from ..errors import JournalError
 from .failures import Failure
@@ -40,6 +38,8 @@ class Kind(StrEnum):
     PLACED = "placed"
     ENDED = "ended"
     """The job has its outcome."""
+    WANTED = "wanted"
+    """Other buttons are to be pressed than were when the job was first intended."""
 
 
 class Record(Struct, frozen=True, omit_defaults=True):
@@ -53,6 +53,8 @@ class Record(Struct, frozen=True, omit_defaults=True):
         state: What the submit carries, for INTENT.
         index: Where the job stood among the run's, from 0, for INTENT.
         prompt: The job's, for INTENT of the first step.
+        then: The buttons to press, for WANTED and INTENT of the first step; None in journals
+            that did not tell.
         task_id: For ACCEPTED.
         needs_modal: For ACCEPTED.
         error: For REJECTED and FAILED.
@@ -66,6 +68,7 @@ class Record(Struct, frozen=True, omit_defaults=True):
     state: str = ""
     index: int = 0
     prompt: str = ""
+    then: tuple[str, ...] | None = None
     task_id: str = ""
     needs_modal: bool = False
     error: Failure | None = None
@@ -186,12 +189,14 @@ class JobState(Struct):
     Attributes:
         index: Where it stood among the run's when it was last intended.
         prompt: Its prompt.
+        then: The buttons it was last to press; None where the journal does not tell.
         steps: Its steps by name, in the order in which they began.
         ended: Whether it once had its outcome.
     """
 
     index: int = 0
     prompt: str = ""
+    then: tuple[str, ...] | None = None
     steps: dict[str, StepState] = {}
     ended: bool = False
 
@@ -213,9 +218,12 @@ class JobState(Struct):
         if record.kind is Kind.ENDED:
             self.ended = True
             return
+        if record.kind is Kind.WANTED:
+            self.then = record.then
+            return
         self.step(record.step).apply(record)
         if record.kind is Kind.INTENT and not record.step:
-            self.index, self.prompt = record.index, record.prompt
+            self.index, self.prompt, self.then = record.index, record.prompt, record.then
 
 
 def fold(records: Iterable[Record]) -> dict[str, JobState]:
@@ -228,29 +236,3 @@ def fold(records: Iterable[Record]) -> dict[str, JobState]:
     for record in records:
         jobs.setdefault(record.job, JobState()).apply(record)
     return jobs
-
-
-class Names:
-    """Gives jobs the names under which a journal knows them.
-
-    A job with a key is known by it. Others are known by their content, and the n-th of
-    several equal ones is the n-th again when the same prompts are read another time.
-    """
-
-    def __init__(self) -> None:
-        self._keys: set[bytes] = set()
-        self._seen: Counter[bytes] = Counter()
-
-    def of_key(self, key: str) -> str | None:
-        """Name a job by its key; None if another job has it."""
-        digest = sha256(key.encode(errors="surrogatepass")).digest()[:16]
-        if digest in self._keys:
-            return None
-        self._keys.add(digest)
-        return f"key:{key}"
-
-    def of_content(self, *content: object) -> str:
-        """Name a job by its content."""
-        digest = sha256(json.encode(content)).digest()[:16]
-        self._seen[digest] += 1
-        return f"content:{digest.hex()}:{self._seen[digest]}"

@@ -99,6 +99,11 @@ def server_root(base_url: str, mode: str | None) -> str:
     return urlunsplit((parts.scheme, parts.netloc, f"{path}/mj/", "", ""))
 
 
+def base_path(root: str) -> str:
+    """Tell which part of the address in front of every path is the server's own, in any mode."""
+    return _MODE_PREFIX.sub("", urlsplit(root).path.removesuffix("/mj/"))
+
+
 def _address(base_url: str) -> SplitResult:
     try:
         parts = urlsplit(base_url.strip())

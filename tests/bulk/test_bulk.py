@@ -390,41 +390,6 @@ async def test_an_error_of_the_source_ends_the_run_after_what_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("job", "words"),
-    [
-        (7, "int is no job"),
-        ({"promt": "a fox"}, "promt"),
-        ({"prompt": 7}, "prompt is 7"),
-        ({"prompt": "x", "key": 7}, "key is 7"),
-        ({"prompt": "x", "images": "a.png"}, "single picture"),
-        ({"prompt": "x", "images": 7}, "not iterable"),
-        ({"prompt": "x", "then": "U1"}, "single text"),
-        ({"prompt": "x", "then": ["U1", "U1"]}, "pressed once"),
-        ({"prompt": "x", "then": [7]}, "labels such as U1"),
-        ({"prompt": "x", "then": 7}, "labels such as U1"),
-        (" \n", "the prompt is empty"),
-        ("x" * 2**20, "the prompt has 1,048,576 bytes"),
-    ],
-)
-async def test_a_wrong_job_is_named(job: Any, words: str) -> None:
-    async with origin() as (_, session), BulkRun(session, ["a fox", job]) as run:
-        found, raised = await stopped(run)
-
-    assert len(found) == 1
-    assert isinstance(raised, ConfigurationError)
-    assert "job 1: " in str(raised)
-    assert words in str(raised)
-
-
-async def test_a_key_is_used_once() -> None:
-    jobs = [BulkJob("a", key="k"), BulkJob("b", key="k")]
-    async with origin() as (_, session), BulkRun(session, jobs) as run:
-        _, raised = await stopped(run)
-
-    assert "job 1: another job of this run has the key 'k'" in str(raised)
-
-
-@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"jobs": "a fox"}, "single str"),

@@ -89,6 +89,49 @@ def test_a_second_user_is_kept_out(path: Path) -> None:
     Journal(path, server=SERVER).close()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_link_leads_to_the_same_lock(path: Path) -> None:
+    link, beside = path.with_name("link.db"), path.with_name("folder")
+    link.symlink_to(path)
+    beside.symlink_to(path.parent)
+
+    with Journal(link, server=SERVER):
+        for other in (path, beside / "run.db", beside / "link.db"):
+            with pytest.raises(JournalError, match="in use by another run"):
+                Journal(other, server=SERVER)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_links_in_a_circle_are_said(path: Path) -> None:
+    path.symlink_to(path)
+
+    with pytest.raises(JournalError, match=r"journal .*run\.db: "):
+        Journal(path, server=SERVER)
+
+
+def test_it_tells_which_jobs_began_and_which_names_it_has_promised(path: Path) -> None:
+    wanted = Record("a", "", Kind.WANTED, then=("V1",))
+    button = Record("a", "V1", Kind.INTENT, state="t")
+    placing = Record("a", "", Kind.PLACING, paths=("/x/a.png", "/x/b.png"))
+    with Journal(path, server=SERVER) as journal:
+        journal.append([intent("a"), intent("b"), (wanted, None), (button, None)])
+        journal.append([(placing, None)])
+
+        assert journal.begun() == {"a": ("V1",), "b": None}
+        assert journal.planned() == {"/x/a.png", "/x/b.png"}
+
+
+@pytest.mark.parametrize("name", ["ended", "planned", "begun"])
+def test_what_is_asked_at_the_start_is_found_by_an_index(path: Path, name: str) -> None:
+    with Journal(path, server=SERVER) as journal:
+        asked: list[str] = []
+        journal._database.set_trace_callback(asked.append)
+        getattr(journal, name)()
+        plan = journal._database.execute(f"EXPLAIN QUERY PLAN {asked[0]}").fetchall()
+
+    assert f"INDEX {name}" in plan[0][-1]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
 def test_a_killed_process_leaves_the_lock(path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(path)]

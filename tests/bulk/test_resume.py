@@ -270,17 +270,17 @@ async def test_a_button_that_could_not_be_pressed_is_pressed_by_the_next_run(pat
     assert (server.count("submit/imagine"), server.count("submit/action")) == (1, 2)
 
 
-async def test_a_damaged_record_stops_the_run(path: Path) -> None:
+@pytest.mark.parametrize("kind", ["intent", "sending"])
+async def test_a_damaged_record_stops_the_run(path: Path, kind: str) -> None:
     def damage(journal: Journal) -> None:
         with journal._database as database:
-            database.execute("UPDATE records SET data = '{'")
+            database.execute("UPDATE records SET data = '{' WHERE kind = ?", (kind,))
 
     async with origin() as (server, session):
         await write(path, session, *SENT)
         await on_journal(path, session, damage)
-        async with BulkRun(session, [FOX], journal=path) as run:
-            with pytest.raises(JournalError, match="damaged"):
-                await anext(run)
+        with pytest.raises(JournalError, match="damaged"):
+            await outcomes(session, [FOX], journal=path)
     assert server.asked == []
 
 
@@ -384,6 +384,25 @@ async def test_a_journal_of_another_server_is_refused_before_anything_is_sent(pa
         with pytest.raises(JournalError, match=r"other\.example"):
             await outcomes(session, ["a fox"], journal=path)
     assert server.asked == []
+
+
+async def test_a_server_is_known_by_its_whole_address_but_for_the_mode(path: Path) -> None:
+    async with origin() as (server, _):
+        for where, mode, fits in (
+            ("/shop-a", None, True),
+            ("/shop-a/mj", "fast", True),
+            ("/shop-a/mj-turbo/mj", None, True),
+            ("/shop-b", None, False),
+            ("", None, False),
+        ):
+            async with MJSession(f"{server.base_url}{where}", "k", mode=mode) as session:  # type: ignore[arg-type]
+                run = BulkRun(session, [], journal=path)
+                if fits:
+                    assert [outcome async for outcome in await run.__aenter__()] == []
+                else:
+                    with pytest.raises(JournalError, match=r"belongs to .*/shop-a, not to"):
+                        await run.__aenter__()
+                await run.aclose()
 
 
 async def test_a_journal_that_fills_its_disk_stops_the_run_and_loses_nothing(

@@ -9,10 +9,10 @@ from hypothesis import given, strategies as st
 from mjtask_async import JournalError, QuotaError, SubmitRejectedError, errors
 from mjtask_async._core.failures import Failure, error_of, failure_of
 from mjtask_async._core.replay import (
+    MODAL,
     MOVES,
     JobState,
     Kind,
-    Names,
     Need,
     Phase,
     Record,
@@ -112,23 +112,20 @@ def test_nothing_is_submitted_without_an_intent() -> None:
             assert sources == frozenset((Phase.INTENDED,))
 
 
-def test_the_nth_equal_content_is_the_nth_job() -> None:
-    first, again = Names(), Names()
+def test_the_last_wish_for_buttons_counts() -> None:
+    intent = Record("j", "", Kind.INTENT, then=("U1",))
+    wanted = Record("j", "", Kind.WANTED, then=("V1",))
 
-    names = [first.of_content(prompt, []) for prompt in ("fox", "owl", "fox")]
-
-    assert len(set(names)) == 3
-    assert [again.of_content(prompt, []) for prompt in ("fox", "fox", "owl")] == [
-        *(names[0], names[2], names[1])
-    ]
+    assert fold([intent])["j"].then == ("U1",)
+    assert fold([intent, wanted])["j"].then == ("V1",)
+    assert fold([Record("j", "", Kind.INTENT)])["j"].then is None
 
 
-def test_a_key_is_used_once() -> None:
-    names = Names()
+def test_a_step_comes_no_further_if_its_second_request_was_refused() -> None:
+    job = fold([*records(*TAKEN), *records(*SENT, Kind.REJECTED, step=MODAL)])["j"]
 
-    assert names.of_key("a") == "key:a"
-    assert names.of_key("a") is None
-    assert names.of_key("\ud800") == "key:\ud800"
+    assert job.refusal("") == FAILURE
+    assert job.refusal("U1") is None
 
 
 def test_errors_come_back_as_they_were() -> None:
