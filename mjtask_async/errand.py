@@ -266,9 +266,23 @@ class Errand(Generic[T]):
             names = tuple(map(str, paths))
             await self._note(self._record(step, Kind.PLACING, paths=names))
 
-        staged, self._tasks[step] = await home.fetch(task)
+        staged, self._tasks[step] = await self._fetched(home, task)
         self._files[step] = await home.place(self._entry, step or GRID, staged, planned, note)
         await self._note(self._record(step, Kind.PLACED))
+
+    async def _fetched(self, home: Home[T], task: T) -> tuple[list[Path], T]:
+        """Download; that the key is refused for a fresh link speaks of the run (rule 16)."""
+        turns, refused = self._tools.submitting.turns, False
+        while True:
+            try:
+                found = await home.fetch(task)
+            except AuthenticationError as error:
+                await turns.refused(error)
+                refused = True
+            else:
+                if refused:
+                    turns.answered()
+                return found
 
     # Records
 

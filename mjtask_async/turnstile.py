@@ -5,7 +5,10 @@ import random
 from collections.abc import Callable
 
 from ._core.pace import Pace, Verdict
-from .errors import MJTaskError
+from .errors import AuthenticationError, MJTaskError
+
+_PAUSE = 5.0
+"""Seconds before a read is tried again for which the key was refused."""
 
 
 class Stopped(Exception):  # noqa: N818 -- no error: the run takes no more submits
@@ -59,6 +62,20 @@ class Turnstile:
         if verdict is Verdict.STOP:
             self.stop(reported)
         return verdict
+
+    async def refused(self, error: AuthenticationError) -> None:
+        """Note that the server did not accept the key for a read, and wait before the next try.
+
+        Raises:
+            Stopped: It was refused for too long, or the run is over anyway.
+        """
+        if self.stopped or self.failed(error) is Verdict.STOP:
+            raise Stopped
+        await asyncio.sleep(_PAUSE)
+
+    def answered(self) -> None:
+        """Note that the server accepts the key again."""
+        self.pace.answered()
 
     def freed(self) -> None:
         """Note that a task has ended."""

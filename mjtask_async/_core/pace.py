@@ -7,8 +7,10 @@
    room in a full queue for one submit; only three taken without such an end say that
    there is room for everybody again.
 3. What speaks of the caller or the server stops the run; what speaks of the job is its own.
+4. A server that asks for a longer pause than `LONGEST` stops it, too: that is not slept.
 """
 
+from copy import copy
 from enum import Enum, auto
 
 from ..errors import (
@@ -25,7 +27,7 @@ from ..errors import (
     TaskError,
     TransportError,
 )
-from .retry import jittered
+from .retry import LONGEST, jittered
 
 _PAUSES = (5.0, 10.0, 20.0, 30.0)
 _REFUSALS, _REFUSED_FOR = 3, 10.0
@@ -83,7 +85,7 @@ class Pace:
 
     def accepted(self, now: float) -> None:
         """Note that the server takes submits."""
-        self._answered()
+        self.answered()
         self._uncertain = 0
         self._probes += not self._places
         if not self._queue_is_full or self._probes == _PROBES:
@@ -110,20 +112,26 @@ class Pace:
             return self._silence(error, now, chance)
         if isinstance(error, AuthenticationError):
             return self._unknown_key(error, now, chance)
-        self._answered()
+        self.answered()
         if _is_of_the_moment(error):
-            self._slow_down(error, now, chance)
-            return Verdict.AGAIN, error
+            return self._moment(error, now, chance)
         return (Verdict.JOB if _is_of_the_job(error) else Verdict.STOP), error
 
-    def _answered(self) -> None:
+    def answered(self) -> None:
+        """Note that the server is there and accepts the key."""
         self._refused = (0, 0.0)
         self._silent_since = None
+
+    def _moment(self, error: MJTaskError, now: float, chance: float) -> tuple[Verdict, MJTaskError]:
+        if _asked(error) > LONGEST:
+            return Verdict.STOP, _too_long(error)
+        self._slow_down(error, now, chance)
+        return Verdict.AGAIN, error
 
     def _slow_down(self, error: MJTaskError, now: float, chance: float) -> None:
         pause = jittered(_PAUSES[min(self._pauses, len(_PAUSES) - 1)], chance)
         self._pauses += 1
-        self._ready_at = now + max(pause, getattr(error, "retry_after", None) or 0.0)
+        self._ready_at = now + max(pause, min(_asked(error), LONGEST))
         self._queue_is_full = isinstance(error, QueueFullError)
         self._places = self._probes = 0
 
@@ -155,6 +163,16 @@ class Pace:
         self._slow_down(error, now, chance)
         patient = count + 1 < _REFUSALS or now - self._refused[1] < _REFUSED_FOR
         return (Verdict.AGAIN if patient else Verdict.STOP), error
+
+
+def _asked(error: MJTaskError) -> float:
+    return getattr(error, "retry_after", None) or 0.0
+
+
+def _too_long(error: MJTaskError) -> MJTaskError:
+    said, seconds = copy(error), f"{_asked(error):.0f}"
+    said.args = (f"the server asks to wait {seconds} s; run it again then: {error.args[0]}",)
+    return said
 
 
 def _is_of_the_moment(error: MJTaskError) -> bool:

@@ -16,10 +16,12 @@ from mjtask_async import (
     BulkRun,
     ClosedError,
     ConfigurationError,
+    DownloadError,
     MJSession,
     NeedsInputError,
     OutageError,
     QuotaError,
+    RateLimitedError,
     SubmitRejectedError,
     SubmitUncertainError,
     Task,
@@ -148,7 +150,26 @@ async def test_a_button_that_fails_leaves_the_others_be() -> None:
         (outcome,) = await outcomes(session, ["a fox"], then=("U1", "U2"))
 
     assert isinstance(outcome.error, SubmitRejectedError)
+    assert outcome.errors == {"U1": outcome.error}
     assert len(outcome.tasks) == 2
+
+
+@pytest.mark.parametrize("uncertain", [0, 1, 2])
+async def test_what_may_have_been_paid_for_is_not_hidden_by_another_error(
+    tmp_path: Path, uncertain: int
+) -> None:
+    async with origin() as (server, session):
+        hooks = [refusal(24, "banned"), refusal(4, "no such thing")]
+        hooks.insert(uncertain, always(Reply(500, "who knows")))
+        server.hooks["submit/action"] = hooks
+        server.hooks["submit/imagine"] = [lambda asked: server.submit(asked, imageUrl=None)]
+        options: dict[str, Any] = {"then": ("U1", "U2", "V1"), "download_to": tmp_path}
+        (outcome,) = await outcomes(session, ["a fox"], **options)
+
+    assert isinstance(outcome.error, SubmitUncertainError)
+    assert list(outcome.errors) == ["grid", "U1", "U2", "V1"]
+    assert outcome.errors[("U1", "U2", "V1")[uncertain]] is outcome.error
+    assert isinstance(outcome.errors["grid"], DownloadError)
 
 
 async def test_an_unknown_button_is_the_job_s_error() -> None:
@@ -283,6 +304,21 @@ async def test_what_meets_every_job_stops_the_run(hook: Any, error: type[Excepti
     assert [outcome.error for outcome in found] == [None]  # what ran is finished
     assert isinstance(raised, error)
     assert server.count("submit/imagine") <= 8
+
+
+async def test_a_server_that_asks_for_a_day_stops_the_run(tmp_path: Path) -> None:
+    async with origin() as (server, session):
+        later = Reply(429, "", {"Retry-After": "86400"})
+        server.hooks["submit/imagine"] = [lambda _: None, always(later)]
+        options: dict[str, Any] = {"in_flight": 1, "journal": tmp_path / "run.db"}
+        async with BulkRun(session, ["a fox", "an owl"], **options) as run:
+            found, raised = await stopped(run)
+        assert now() < MINUTE
+        again = await outcomes(session, ["a fox", "an owl"], **options)
+
+    assert ([outcome.error for outcome in found], type(raised)) == ([None], RateLimitedError)
+    assert "asks to wait 86400 s" in str(raised)
+    assert [outcome.error for outcome in again] == [None, None]
 
 
 async def test_a_key_that_is_refused_for_ten_seconds_stops_the_run() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from mjtask_async import BulkRun, DownloadError, Task, TransportError
+from mjtask_async import AuthenticationError, BulkRun, DownloadError, Task, TransportError
 from mjtask_async.fetching import _Guarded
 
 from ..support_bulk import PICTURE, Origin, always, origin, outcomes
@@ -71,6 +71,53 @@ async def test_an_expired_link_is_fetched_again_once(tmp_path: Path, reply: Repl
         (outcome,) = await outcomes(session, ["owl"], download_to=tmp_path)
 
     assert isinstance(outcome.error, DownloadError)
+
+
+def with_dead_links(server: Origin, *refusals: Reply) -> Any:
+    """Take a task whose link has expired, and refuse the key when a fresh one is asked for."""
+
+    def act(asked: Asked) -> Reply:
+        reply = server.submit(asked)
+        task_id = list(server.rows)[-1]
+        gone = [always(Reply(404, ""))] * (len(refusals) + 1)
+        server.hooks[f"/pictures/{task_id}.png"] = gone
+        server.hooks[f"task/{task_id}/fetch"] = [always(each) for each in refusals]
+        return reply
+
+    return act
+
+
+async def test_a_key_that_is_refused_for_fresh_links_stops_the_run(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"download_to": tmp_path / "p", "journal": tmp_path / "run.db"}
+    async with origin() as (server, session):
+        refused = [Reply(401, "Invalid token")] * 99
+        server.hooks["submit/imagine"] = [with_dead_links(server, *refused)] * 6
+        jobs = [f"{number}" for number in range(6)]
+        async with BulkRun(session, jobs, **options) as run:
+            with pytest.raises(AuthenticationError):
+                await anext(run)
+        server.hooks.clear()
+        found = await outcomes(session, jobs, **options)
+
+    assert [outcome.error for outcome in found] == [None] * 6
+    assert set(server.prompts.values()) == {1}
+
+
+async def test_a_key_that_is_refused_for_a_moment_is_tried_again(tmp_path: Path) -> None:
+    async with origin() as (server, session):
+        server.hooks["submit/imagine"] = [with_dead_links(server, Reply(401, "a hiccup"))] * 2
+        found = await outcomes(session, ["a", "b"], download_to=tmp_path)
+
+    assert [outcome.error for outcome in found] == [None, None]
+
+
+async def test_a_stopped_run_asks_for_no_fresh_links(tmp_path: Path) -> None:
+    async with origin() as (server, session):
+        server.hooks["submit/imagine"] = [with_dead_links(server, *[Reply(401, "no")] * 9)]
+        async with BulkRun(session, ["a"], download_to=tmp_path) as run:
+            await asyncio.sleep(1)
+            run.stop()
+            assert [outcome async for outcome in run] == []
 
 
 async def test_a_link_known_to_have_expired_is_not_tried(tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def test_the_api_s_own_host_and_named_ones_may_be_anywhere() -> None:
     [
         *("127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.169.254", "224.0.0.1"),
         *("::1", "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "2002:a00:1::", "100.64.0.1"),
+        *("64:ff9b::7f00:1", "64:ff9b::10.0.0.1", "::127.0.0.1", "::10.0.0.1"),
+        *("2001:0:7f00:1::", "::ffff:224.0.0.1"),
     ],
 )
 def test_private_addresses_are_refused(address: str) -> None:
@@ -79,7 +81,9 @@ def test_private_addresses_are_refused(address: str) -> None:
         check_reachable(address, "evil.example")
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1"])
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::93.184.216.34"]
+)
 def test_public_addresses_are_fine(address: str) -> None:
     check_reachable(address, "cdn.example")
 

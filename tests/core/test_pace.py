@@ -111,9 +111,28 @@ def test_pauses_grow_and_end_with_success() -> None:
 def test_the_server_s_own_wish_is_kept() -> None:
     pace = paced()
 
-    fail(pace, RateLimitedError("slow", retry_after=600.0))
+    fail(pace, RateLimitedError("slow", retry_after=120.0))
 
-    assert pace.delay(0) == 600
+    assert pace.delay(0) == 120
+
+
+@pytest.mark.parametrize("kind", [RateLimitedError, SubmitRejectedError])
+def test_a_longer_pause_than_two_minutes_is_not_slept(kind: type[MJTaskError]) -> None:
+    error = kind("slow", status=429, retry_after=86_400.0)  # type: ignore[call-arg]
+
+    verdict, said = paced().failed(error, 0.0, 0.5)
+
+    assert (verdict, type(said)) == (Verdict.STOP, kind)
+    assert "asks to wait 86400 s; run it again then: slow" in str(said)
+    assert str(error) == "slow (HTTP 429)"
+
+
+def test_a_server_that_is_not_there_cannot_ask_for_more() -> None:
+    pace = paced()
+
+    fail(pace, TransportError("gone", retry_after=86_400.0))
+
+    assert pace.delay(0) == 120
 
 
 def test_an_end_of_a_task_makes_room_in_a_full_queue_only() -> None:
