@@ -7,7 +7,8 @@ from aiohttp import ClientSession, DummyCookieJar, web
 
 from mjtask_async.simulator import Simulator
 
-Look = Callable[[web.BaseRequest], Awaitable[web.Response | None]]
+Look = Callable[[web.BaseRequest], Awaitable[web.Response | dict[str, str] | None]]
+"""Answers a request itself, or says which headers it goes on with."""
 _HOP = frozenset(("host", "content-length", "connection", "transfer-encoding"))
 
 
@@ -19,12 +20,12 @@ async def proxied(sim: Simulator, look: Look) -> AsyncIterator[str]:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             body = await request.read()
             answer = await look(request)
-            if answer is not None:
+            if isinstance(answer, web.Response):
                 return answer
             kept = {
                 name: value for name, value in request.headers.items() if name.lower() not in _HOP
             }
-            kept |= request.get("headers", {})
+            kept |= answer or {}
             url = f"{sim.base_url}{request.raw_path}"
             async with client.request(request.method, url, data=body, headers=kept) as found:
                 told = {n: v for n, v in found.headers.items() if n.lower() not in _HOP}
