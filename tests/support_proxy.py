@@ -1,9 +1,9 @@
 """What stands between a client and a simulator: it may wait, refuse, or change the key."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from aiohttp import ClientSession, DummyCookieJar, web
+from aiohttp import ClientError, ClientSession, DummyCookieJar, TCPConnector, web
 
 from mjtask_async.simulator import Simulator
 
@@ -14,28 +14,40 @@ _HOP = frozenset(("host", "content-length", "connection", "transfer-encoding"))
 
 @asynccontextmanager
 async def proxied(sim: Simulator, look: Look) -> AsyncIterator[str]:
-    """Forward every request on which ``look`` has nothing to answer, even if its client has left."""
-    async with ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False) as client:
+    """Forward what ``look`` does not answer, even if the client has left; hang up where it does."""
+    connector = TCPConnector(force_close=True)  # a stale connection would be a fault of ours
+    async with ClientSession(connector=connector, cookie_jar=DummyCookieJar()) as client:
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             body = await request.read()
             answer = await look(request)
             if isinstance(answer, web.Response):
                 return answer
-            kept = {
-                name: value for name, value in request.headers.items() if name.lower() not in _HOP
-            }
-            kept |= answer or {}
+            headers = _end_to_end(request.headers.items()) | (answer or {})
             url = f"{sim.base_url}{request.raw_path}"
-            async with client.request(request.method, url, data=body, headers=kept) as found:
-                told = {n: v for n, v in found.headers.items() if n.lower() not in _HOP}
-                return web.Response(status=found.status, body=await found.read(), headers=told)
+            try:
+                return await _forwarded(client, request.method, url, body, headers)
+            except ClientError:
+                if request.transport is not None:
+                    request.transport.close()
+                return web.Response()
 
         runner = web.ServerRunner(web.Server(handle, access_log=None))
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
         try:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()
+
+
+async def _forwarded(
+    client: ClientSession, method: str, url: str, body: bytes, headers: dict[str, str]
+) -> web.Response:
+    async with client.request(method, url, data=body, headers=headers) as found:
+        told = _end_to_end(found.headers.items())
+        return web.Response(status=found.status, body=await found.read(), headers=told)
+
+
+def _end_to_end(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name: value for name, value in headers if name.lower() not in _HOP}

@@ -1,40 +1,55 @@
-"""A process that runs jobs until it is killed: ``bulk_child.py URL KEY AUTH FOLDER COUNT``."""
+"""A process that runs jobs until it is killed: ``bulk_child.py FOLDER``, which says what to do."""
 
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
-from mjtask_async import BulkRun, MJSession, TaskWatcher, Timeouts
+from mjtask_async import BulkOutcome, BulkRun, MJSession, Task, TaskWatcher, Timeouts, placing
+
+put = placing._put
 
 
-async def main(url: str, key: str, auth: str, folder: Path, count: int) -> None:
-    prompts = [f"prompt {number}" for number in range(count)]
-    timeout = Timeouts(submit=1.0)
-    journal, pictures = folder / "run.db", folder / "pictures"
+def slowly(part: Path, path: Path) -> bool:
+    """Give a file its name on a slow disk, so that kills hit that, too."""
+    time.sleep(0.02)
+    return put(part, path)
+
+
+placing._put = slowly
+
+
+def facts(outcome: BulkOutcome[Task]) -> dict[str, Any]:
+    return {
+        "prompt": outcome.job.prompt,
+        "images": list(map(str, outcome.images)),
+        "errors": {label: type(error).__name__ for label, error in outcome.errors.items()},
+    }
+
+
+async def main(folder: Path) -> None:
+    plan: dict[str, Any] = json.loads((folder / "plan.json").read_text())
+    timeout = Timeouts(submit=plan["patience"])
     async with (
-        MJSession(url, key, auth=auth, timeout=timeout) as session,  # type: ignore[call-overload]
+        MJSession(plan["url"], plan["key"], auth=plan["auth"], timeout=timeout) as session,
         TaskWatcher(session, interval=0.1) as watcher,
         BulkRun(
             session,
-            prompts,
+            plan["prompts"],
             watcher=watcher,
-            journal=journal,
-            download_to=pictures,
+            then=plan["then"],
+            names=plan["names"],
+            journal=folder / "run.db",
+            download_to=folder / "pictures",
             in_flight=40,
         ) as run,
     ):
         with (folder / "outcomes.jsonl").open("w") as lines:
             async for outcome in run:
-                error = outcome.error and type(outcome.error).__name__
-                facts = {
-                    "index": outcome.index,
-                    "images": list(map(str, outcome.images)),
-                    "error": error,
-                }
-                print(json.dumps(facts), file=lines, flush=True)
+                print(json.dumps(facts(outcome)), file=lines, flush=True)
 
 
 if __name__ == "__main__":
-    url, key, auth, folder, count = sys.argv[1:]
-    asyncio.run(main(url, key, auth, Path(folder), int(count)))
+    asyncio.run(main(Path(sys.argv[1])))

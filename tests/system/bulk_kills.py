@@ -3,6 +3,7 @@
 ``python -m tests.system.bulk_kills 300`` runs many rounds and prints a line for each.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -13,18 +14,33 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from aiohttp import web
+from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
 import mjtask_async
 from mjtask_async.simulator import Fault, Simulator, Step, run_in_thread
 
+from ..support_proxy import Look, proxied
+
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(mjtask_async.__file__).parents[1])}
 """So that the child runs what its parent tests."""
 CHILD = Path(__file__).with_name("bulk_child.py")
-PROFILES = ("novicezk", "new-api")
+PROFILES = ("novicezk", "new-api", "trueai")
+COUNTS = {(): 200, ("U1",): 70, ("V1",): 45}
+"""How many jobs, by the buttons to press; V1 asks for a modal where the server has one."""
+SUBMITS = ("submit/imagine", "submit/action", "submit/change", "submit/modal")
+PATIENCE, STALLED = 1.5, 1.7
+"""Seconds until the child gives a submit up, and those after which the server still takes it."""
+PAUSE = 0.4
+"""Seconds before a killed child is started again."""
+SPEED = 90.0
 
 
 @dataclass(frozen=True)
@@ -33,30 +49,67 @@ class Round:
 
     seed: int
     profile: str
+    then: tuple[str, ...]
     kills: int
     jobs: int
     uncertain: int
     seconds: float
 
 
-def run_round(seed: int, folder: Path, count: int = 200) -> Round:
+@dataclass
+class Work:
+    """The jobs of a round, as the file of prompts has them."""
+
+    prompts: list[str]
+    then: tuple[str, ...]
+    removed: set[str] = field(default_factory=set)
+
+    def edit(self, chance: random.Random) -> None:
+        """Insert a line and remove another one, as people do between two runs."""
+        self.removed.add(self.prompts.pop(chance.randrange(len(self.prompts))))
+        place = chance.randrange(len(self.prompts))
+        self.prompts.insert(place, f"inserted {len(self.removed)}")
+
+
+def run_round(seed: int, folder: Path) -> Round:
     """Run jobs in a child that is killed at random until it ends by itself.
 
     Raises:
         AssertionError: Something was lost, paid twice or left half-written.
     """
-    profile, chance, kills = PROFILES[seed % len(PROFILES)], random.Random(seed), 0  # noqa: S311
-    started = time.monotonic()
-    simulator = Simulator(profile=profile, speed=60, seed=seed, workers=60, queue_size=60)
+    chance, kills, started = random.Random(seed), 0, time.monotonic()  # noqa: S311
+    profile, then = PROFILES[seed % 3], list(COUNTS)[seed // 3 % 3]
+    work = Work([f"prompt {number}" for number in range(COUNTS[then])], then)
+    with _serving(profile, seed, chance) as (sim, url):
+        plan = {"url": url, "key": sim.api_key, "auth": sim.auth, "patience": PATIENCE}
+        # names that many jobs want, so that each of them has to be kept for one
+        plan |= {"then": then, "names": "{label}.{ext}" if seed % 2 else "{index}-{label}.{ext}"}
+        while _child(folder, plan | {"prompts": work.prompts}, chance.uniform(0.5, 2.2)):
+            kills += 1
+            if seed % 2 and kills in {2, 4}:
+                work.edit(chance)
+            time.sleep(PAUSE)
+        accepted = Counter((task.prompt, task.action) for task in sim.accepted)
+    uncertain = _check(folder, accepted, work)
+    jobs = len(work.prompts)
+    return Round(seed, profile, then, kills, jobs, uncertain, time.monotonic() - started)
+
+
+@contextmanager
+def _serving(profile: str, seed: int, chance: random.Random) -> Generator[tuple[Simulator, str]]:
+    simulator = Simulator(
+        profile=profile, speed=SPEED, seed=seed, remix=True, workers=60, queue_size=60
+    )
     with run_in_thread(simulator) as sim:
         _let_it_look_old(sim)
-        sim.script("submit/imagine", Fault.slow(6.0), times=9_999)  # so that kills hit submits
-        command = [sys.executable, str(CHILD), sim.base_url, sim.api_key, sim.auth, str(folder)]
-        while _child(command, count, chance.uniform(0.3, 2.0)):
-            kills += 1
-        accepted = Counter(task.prompt for task in sim.accepted)
-    uncertain = _check(folder, accepted, count)
-    return Round(seed, profile, kills, count, uncertain, time.monotonic() - started)
+        for _ in range(2000):
+            for endpoint in SUBMITS:
+                sim.script(endpoint, _fault(chance))
+        with (
+            start_blocking_portal() as portal,
+            portal.wrap_async_context_manager(proxied(sim, _stalling(seed))) as url,
+        ):
+            yield sim, url
 
 
 def _let_it_look_old(sim: Simulator) -> None:
@@ -65,9 +118,27 @@ def _let_it_look_old(sim: Simulator) -> None:
     sim.plant("1500000000000000", [Step(at=0, status="SUCCESS")], fields=long_ago)
 
 
-def _child(command: list[str], count: int, patience: float) -> bool:
+def _fault(chance: random.Random) -> Fault:
+    """Be slow, so that kills hit submits; lose some answers, and some submits."""
+    lost = (Fault.accept_and_close(), Fault.truncate(), Fault.close_after_reading())
+    return chance.choice(lost) if chance.random() < 0.03 else Fault.slow(3.0)
+
+
+def _stalling(seed: int) -> Look:
+    """Let some submits arrive only when the child has given them up."""
+    chance = random.Random(seed)  # noqa: S311
+
+    async def look(request: web.BaseRequest) -> None:
+        if "/submit/" in request.path and chance.random() < 0.03:
+            await asyncio.sleep(STALLED)
+
+    return look
+
+
+def _child(folder: Path, plan: dict[str, Any], patience: float) -> bool:
     """Run the child for a while; True: it was killed."""
-    with subprocess.Popen([*command, str(count)], env=ENVIRONMENT) as child:
+    (folder / "plan.json").write_text(json.dumps(plan))
+    with subprocess.Popen([sys.executable, str(CHILD), str(folder)], env=ENVIRONMENT) as child:
         try:
             code = child.wait(patience)
         except subprocess.TimeoutExpired:
@@ -77,24 +148,30 @@ def _child(command: list[str], count: int, patience: float) -> bool:
     return False
 
 
-def _check(folder: Path, accepted: Counter[str], count: int) -> int:
+def _check(folder: Path, accepted: Counter[tuple[str, str]], work: Work) -> int:
     lines = (folder / "outcomes.jsonl").read_text().splitlines()
-    found = {outcome["index"]: outcome for outcome in map(json.loads, lines)}
-    assert len(lines) == len(found) == count, "each job has one outcome"
-    twice = [prompt for prompt, times in accepted.items() if times > 1]
+    found = [json.loads(line) for line in lines]
+    assert sorted(each["prompt"] for each in found) == sorted(work.prompts), "one outcome a job"
+    twice = [paid for paid, times in accepted.items() if times > 1]
     assert not twice, f"paid twice: {twice}"
-    missing = [outcome for outcome in found.values() if not outcome["images"]]
-    assert {outcome["error"] for outcome in missing} <= {"SubmitUncertainError"}, missing
-    pictures = [path for outcome in found.values() for path in outcome["images"]]
-    there = list((folder / "pictures").iterdir())
-    assert sorted(map(str, there)) == sorted(pictures), "no other file, none missing"
-    for path in pictures:
+    missing = [each for each in found if len(each["images"]) < 1 + len(work.then)]
+    kinds = {kind for each in found for kind in each["errors"].values()}
+    assert kinds <= {"SubmitUncertainError"}, found
+    assert all(each["errors"] for each in missing), missing
+    _check_files(folder / "pictures", [path for each in found for path in each["images"]], work)
+    with closing(sqlite3.connect(folder / "run.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    return len(missing)
+
+
+def _check_files(folder: Path, told: list[str], work: Work) -> None:
+    there = set(map(str, folder.iterdir()))
+    assert len(set(told)) == len(told), "each file is one job's"
+    assert set(told) <= there, "none is missing"
+    assert len(there) - len(told) <= len(work.removed) * (1 + len(work.then)), "no other file"
+    for path in there:
         with Image.open(path) as image:
             image.load()
-    database = sqlite3.connect(folder / "run.db")
-    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    database.close()
-    return len(missing)
 
 
 if __name__ == "__main__":
