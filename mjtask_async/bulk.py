@@ -64,12 +64,15 @@ class BulkRun(Generic[T]):
 
     Use it as ``async with BulkRun(session, prompts) as run`` and iterate over it once: each
     job gives one `BulkOutcome`, and an error that speaks of a job alone is in its outcome.
+    Jobs that ended in an earlier run come first, if ``jobs`` is a list; of any other iterable
+    they come as they are pulled.
 
     What speaks of the server or of you stops the run: `AuthenticationError` three times in a
-    row over at least 10 s, `QuotaError`, `UnsupportedError`, `OutageError`, a full disk, ten
-    submits in a row whose fate is unknown. Then nothing more is submitted; what runs is
-    finished, its outcomes come, and at the end the error is raised. With a journal the same
-    call goes on from there, under another key of the same account, too.
+    row over at least 10 s, `QuotaError`, `UnsupportedError`, `OutageError`, a wish for a pause
+    of more than 120 s, a full disk, ten submits in a row whose fate is unknown. Then nothing
+    more is submitted; what runs is finished, its outcomes come and those of jobs that ended
+    earlier, and at the end the error is raised. With a journal the same call goes on from
+    there, under another key of the same account, too.
 
     Leaving the block early, or being cancelled, leaves running tasks to the server, and
     their ids in the journal. In a loop that is done at once but for submits under way, which
@@ -78,7 +81,8 @@ class BulkRun(Generic[T]):
     Args:
         session: Where to.
         jobs: Prompts, `BulkJob` records or dicts with a job's fields, in any iterable or async
-            iterable. It is pulled in the event loop, at most ``in_flight`` jobs ahead.
+            iterable. It is pulled in the event loop, at most ``in_flight`` jobs ahead. All of
+            a list is checked first; elsewhere a wrong job is its own outcome.
         watcher: Yours, if you have one; it stays open.
         in_flight: Jobs under way at once, those whose outcome nobody has taken included.
         then: Buttons to press on success, such as ``("U1", "U2")``; each makes its own task.
@@ -148,6 +152,7 @@ class BulkRun(Generic[T]):
         Raises:
             JournalError: The journal cannot be used; the message says why.
             DownloadError: The folder for the pictures cannot be written.
+            ConfigurationError: One of a list is no job, or has another one's key or state.
             ClosedError: It has run before.
         """
         if self._tools is not None or self._closing is not None:
@@ -185,7 +190,10 @@ class BulkRun(Generic[T]):
         await to_the_end(self._closing)
 
     def stop(self) -> None:
-        """Submit nothing more; the iteration ends when what runs has finished."""
+        """Submit nothing more; the iteration ends when what runs has finished.
+
+        Jobs that ended in an earlier run are still told.
+        """
         if self._tools is not None:
             self._tools.submitting.turns.stop()
 

@@ -28,8 +28,7 @@ async def proxied(sim: Simulator, look: Look) -> AsyncIterator[str]:
             try:
                 return await _forwarded(client, request.method, url, body, headers)
             except ClientError:
-                if request.transport is not None:
-                    request.transport.close()
+                request.protocol.force_close()
                 return web.Response()
 
         runner = web.ServerRunner(web.Server(handle, access_log=None))

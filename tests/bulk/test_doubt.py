@@ -53,6 +53,18 @@ async def test_a_submit_that_arrives_late_is_not_sent_again(delay: float) -> Non
         assert outcome.tasks[0].id == sim.accepted[0].id
 
 
+async def test_a_submit_that_arrived_late_and_unanswered_is_found() -> None:
+    async with (
+        Simulator(profile="novicezk") as sim,
+        proxied(sim, late(5.0)) as url,
+        MJSession(url, sim.api_key, auth=sim.auth, timeout=PATIENCE) as session,
+    ):
+        sim.script("submit/imagine", Fault.accept_and_close())
+        (outcome,) = await outcomes(session, ["a fox"])
+
+        assert (outcome.error, len(sim.accepted)) == (None, 1)
+
+
 async def test_a_submit_that_was_lost_is_sent_again_when_it_can_arrive_no_more() -> None:
     async with (
         Simulator(profile="novicezk") as sim,

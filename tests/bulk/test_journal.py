@@ -15,11 +15,11 @@ from mjtask_async.journal import Journal, read
 
 SERVER = "http://api.example"
 HOLDER = """
-import sys, time
+import sys
 from mjtask_async.journal import Journal
 journal = Journal(sys.argv[1], server="http://api.example")
 print("held", flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
 
 
@@ -136,7 +136,8 @@ def test_what_is_asked_at_the_start_is_found_by_an_index(path: Path, name: str) 
 def test_a_killed_process_leaves_the_lock(path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(path)]
     folder = Path(module.__file__).parents[1]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as holder:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=folder) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(JournalError, match="in use"):

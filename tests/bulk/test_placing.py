@@ -202,16 +202,9 @@ async def test_a_full_disk_stops_the_run_and_loses_nothing(
 async def test_a_folder_that_cannot_be_flushed_stops_the_run(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = os.open
-
-    def refuse(path: Any, *args: Any) -> int:
-        if path == options["download_to"]:
-            raise OSError(errno.EIO, "broken")
-        return opened(path, *args)
-
     async with origin() as (_, session), BulkRun(session, ["a fox"], **options) as run:
-        monkeypatch.setattr(os, "open", refuse)
-        with pytest.raises(DownloadError, match="broken"):
+        monkeypatch.setattr(os, "open", fails(errno.EIO))
+        with pytest.raises(DownloadError, match="pictures cannot be written: "):
             await anext(run)
 
 

@@ -84,7 +84,9 @@ def run_round(seed: int, folder: Path) -> Round:
         plan = {"url": url, "key": sim.api_key, "auth": sim.auth, "patience": PATIENCE}
         # names that many jobs want, so that each of them has to be kept for one
         plan |= {"then": then, "names": "{label}.{ext}" if seed % 2 else "{index}-{label}.{ext}"}
-        while _child(folder, plan | {"prompts": work.prompts}, chance.uniform(0.5, 2.2)):
+        while _child(  # longer each time, so that a slow machine comes to an end, too
+            folder, plan | {"prompts": work.prompts}, chance.uniform(0.5, 2.2) + 0.1 * kills
+        ):
             kills += 1
             if seed % 2 and kills in {2, 4}:
                 work.edit(chance)
