@@ -1,8 +1,10 @@
 """Runs that go on where another one was cut off."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,31 @@ async def test_more_buttons_need_no_new_prompt(path: Path) -> None:
 
     assert (len(again.tasks), again.resumed) == (2, False)
     assert server.count("submit/imagine") == 1
+
+
+def make_older(path: Path) -> None:
+    """Turn a journal into one of schema 3, which told nothing of the buttons to press."""
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "DROP INDEX planned; DROP INDEX begun; PRAGMA user_version = 3;"
+            "UPDATE records SET data = CAST(json_remove(data, '$.then') AS BLOB);"
+        )
+
+
+async def test_a_run_goes_on_with_an_older_journal(path: Path) -> None:
+    jobs = ["a fox", BulkJob("a fox", then=("U1",)), FOX]
+    async with origin() as (server, session):
+        await outcomes(session, jobs, journal=path)
+        asked = len(server.asked)
+        await asyncio.to_thread(make_older, path)
+        for _ in range(2):
+            found = await outcomes(session, jobs, journal=path)
+            assert [outcome.resumed for outcome in found] == [True] * 3
+        assert len(server.asked) == asked
+        moved = await outcomes(session, [jobs[1], jobs[0]], journal=path, ordered=True)
+
+    assert [len(outcome.tasks) for outcome in moved] == [2, 1]
+    assert len(server.asked) == asked
 
 
 @pytest.mark.parametrize("kinds", [(Kind.INTENT,), (*SENT, Kind.REFUSED)])
