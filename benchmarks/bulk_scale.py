@@ -1,11 +1,14 @@
 """Many jobs through one run on virtual time: memory, requests and pulls ahead.
 
-``python -m benchmarks.bulk_scale 20000`` prints one line every tenth of the way. What the
-simulator itself remembers, it remembers outside the count.
+``python -m benchmarks.bulk_scale 20000`` prints a line every tenth of the way and exits with 1 if
+a bound is broken; ``bulk_scale.txt`` holds what it printed. The simulator runs in the same process
+and remembers every task, so the process grows. What must not grow is what the rest of it holds.
 """
 
 import asyncio
 import gc
+import os
+import platform
 import sys
 import time
 import tracemalloc
@@ -18,8 +21,14 @@ from mjtask_async.simulator import Simulator
 from mjtask_async.testing import VirtualTimeLoop
 
 BATCH = 100
+IN_FLIGHT = 200
+GROWTH = 1.25
+"""How much more may be held in the second half of a run than in the first."""
+OVERHEAD = 1.10
+"""How many requests there may be, of the ideal."""
 _OURS = tracemalloc.Filter(inclusive=True, filename_pattern="*/mjtask_async/*")
 _THEIRS = tracemalloc.Filter(inclusive=False, filename_pattern="*/simulator/*")
+_STATM = Path("/proc/self/statm")
 
 
 @dataclass
@@ -30,7 +39,7 @@ class Scale:
         ahead: How many jobs were pulled beyond the outcomes taken, at most.
         requests: Submits and list calls.
         ideal: One submit a job, and each job's share of full batches.
-        held: Bytes that the library held, at each tenth.
+        held: Bytes that the library's own lines had allocated and still held, at each tenth.
     """
 
     ahead: int = 0
@@ -58,10 +67,10 @@ async def run(count: int, in_flight: int, *, memory: bool = False) -> Scale:
         async for outcome in bulk:
             assert outcome.error is None, outcome
             done += 1
-            scale.ahead = max(scale.ahead, pulled - done + 1)
+            scale.ahead = max(scale.ahead, pulled - (done - 1))
             if memory and done % (count // 10) == 0:
                 scale.held.append(_held())
-                print(f"{done:>7} jobs: {scale.held[-1] / 1024:,.0f} KiB", flush=True)
+                print(f"{done:>7} jobs: {_memory(scale)}", flush=True)
         lists = [each for each in sim.requests if each.endpoint == "task/list-by-condition"]
         scale.requests = len(sim.requests)
         scale.ideal = count + sum(len(each.ids) for each in lists) / BATCH
@@ -74,15 +83,39 @@ def _held() -> int:
     return sum(trace.size for trace in snapshot.traces)
 
 
+def _memory(scale: Scale) -> str:
+    words = f"{scale.held[-1] / 1024:6,.0f} KiB held by the library"
+    if not _STATM.exists():
+        return words
+    resident = int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return f"{words}, {resident / 2**20:4,.0f} MiB the whole process with its simulator"
+
+
+def broken(scale: Scale, in_flight: int) -> list[str]:
+    """Say which bounds a run did not keep."""
+    half = len(scale.held) // 2
+    growth = max(scale.held[half:]) / max(scale.held[:half])
+    bounds = {
+        f"pulled at most {scale.ahead} ahead, bound {in_flight}": scale.ahead <= in_flight,
+        f"{scale.requests} requests, {scale.requests / scale.ideal:.3f} of the ideal, "
+        f"bound {OVERHEAD}": scale.requests <= scale.ideal * OVERHEAD,
+        f"held in the second half {growth:.2f} of the first, bound {GROWTH}": growth <= GROWTH,
+    }
+    print("\n".join(bounds))
+    return [words for words, kept in bounds.items() if not kept]
+
+
 def main() -> None:
     """Run as many jobs as the command line says."""
     count, started = int(sys.argv[1]), time.perf_counter()
+    print(f"{count} jobs, {IN_FLIGHT} in flight, Python {platform.python_version()}", flush=True)
     tracemalloc.start()
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        scale = runner.run(run(count, 200, memory=True))
-    print(f"pulled at most {scale.ahead} ahead")
-    print(f"{scale.requests} requests, {scale.requests / scale.ideal:.3f} of the ideal")
-    print(f"{time.perf_counter() - started:.0f} s on this machine, {Path(sys.executable).name}")
+        scale = runner.run(run(count, IN_FLIGHT, memory=True))
+    failures = broken(scale, IN_FLIGHT)
+    print(f"{time.perf_counter() - started:.0f} s")
+    if failures:
+        sys.exit("\n".join(["broken:", *failures]))
 
 
 if __name__ == "__main__":
