@@ -281,8 +281,15 @@ def bulk(
         list[str] | None, typer.Option(help="A button to press on success, such as U1; repeatable.")
     ] = None,
     journal_: Annotated[
-        Path | None, typer.Option("--journal", help="The file from which a run can go on.")
+        Path | None,
+        typer.Option(
+            "--journal", help="The file from which a run can go on. [default: journal.db in --out]"
+        ),
     ] = None,
+    no_journal: Annotated[
+        bool,
+        typer.Option("--no-journal", help="Keep none: the same command pays for all of it again."),
+    ] = False,
     resubmit_uncertain: Annotated[
         bool, typer.Option("--resubmit-uncertain", help="Even if that may be paid for twice.")
     ] = False,
@@ -291,10 +298,13 @@ def bulk(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run many prompts to pictures; the same command again goes on with the journal."""
+    """Run many prompts to pictures; the same command again goes on where this one ended."""
+    if journal_ and no_journal:
+        raise typer.BadParameter("give --journal or --no-journal")
+    kept = None if no_journal else journal_ or out / _bulk.JOURNAL
     how: Literal["resubmit", "report"] = "resubmit" if resubmit_uncertain else "report"
     buttons, hosts = tuple(then or ()), tuple(allow_host or ())
-    plan = _bulk.Plan(prompts, out, journal_, in_flight, buttons, how, hosts)
+    plan = _bulk.Plan(prompts, out, kept, in_flight, buttons, how, hosts)
     _run(ctx, partial(_bulk.bulk, plan=plan), as_json=as_json)
 
 

@@ -1,27 +1,34 @@
 """The files that ``mjtask bulk`` reads: texts, JSON lines, CSV."""
 
 import csv
+import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from .._core.media import is_link
+from .._core.replay import Names
 from ..errors import ConfigurationError
-from ..jobs import BulkJob, job_of
+from ..jobs import BulkJob, Entry, entry_of, job_of
 
 _LISTS = frozenset(("images", "then"))
+_WIDEST = 2**31 - 1
+"""Bytes of a CSV field, as far as C can count everywhere: a picture may be given as a data URL."""
 
 
-def read_prompts(path: Path) -> list[BulkJob]:
+def read_prompts(path: Path) -> list[Entry]:
     """Read jobs; all of the file is checked before anything is sent.
 
     A ``.txt`` has a prompt a line. A ``.jsonl`` has a text or an object with a job's fields a
     line. A ``.csv`` has a header that names a job's fields; lists are separated by blanks.
-    Pictures that are no links are files, looked for beside the file.
+    Pictures that are no links are files, looked for beside the file. Lines end where editors
+    see them end, so what a word processor calls a line stays within its prompt.
 
     Raises:
-        ConfigurationError: It cannot be read, holds no prompt, or one of its lines is no job.
+        ConfigurationError: It cannot be read, holds no prompt, one of its lines is no job, or
+            two have the same key.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -30,40 +37,40 @@ def read_prompts(path: Path) -> list[BulkJob]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    jobs: list[BulkJob] = []
-    try:
+    names, entries = Names(), list[Entry]()
+    with _wide_fields():
         for line, given in reader(text):
             place = f"{path}, line {line}"
-            jobs.append(_with_files(_checked(given, len(jobs), place), path.parent))
-    except csv.Error as error:
-        raise ConfigurationError(f"{path}: {error}") from error
-    if not jobs:
+            entries.append(_entry(given, len(entries), names, path.parent, place))
+    if not entries:
         raise ConfigurationError(f"{path} holds no prompts")
-    return jobs
+    return entries
 
 
-def _checked(given: Any, index: int, place: str) -> BulkJob:
-    if isinstance(given, Exception):
-        raise ConfigurationError(f"{place}: {given}")
+def _entry(given: Any, index: int, names: Names, folder: Path, place: str) -> Entry:
     try:
-        return job_of(given, index)
-    except ConfigurationError as error:
-        words = str(error).partition(": ")[2]
+        if isinstance(given, Exception):
+            raise given
+        return entry_of(_with_files(job_of(given, index), folder), index, names)
+    except (TypeError, ValueError, csv.Error) as error:
+        words = str(error).removeprefix(f"job {index}: ")
         raise ConfigurationError(f"{place}: {words}") from None
 
 
 def _with_files(job: BulkJob, folder: Path) -> BulkJob:
     fields: dict[str, Any] = {name: getattr(job, name) for name in BulkJob.__struct_fields__}
-    fields["images"] = tuple(_image(str(image), folder) for image in job.images)
+    fields["images"] = tuple(_image(image, folder) for image in job.images)
     return BulkJob(**fields)
 
 
-def _image(text: str, folder: Path) -> str | Path:
+def _image(text: Any, folder: Path) -> str | Path:
+    if not isinstance(text, str):
+        raise TypeError(f"images holds {text!r}; give texts")
     return text if is_link(text) or text.startswith("data:") else folder / text
 
 
 def _texts(text: str) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield number, line.strip()
 
@@ -71,22 +78,62 @@ def _texts(text: str) -> Iterator[tuple[int, Any]]:
 def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError) as error:
-                yield number, ValueError(f"no JSON: {error}")
+            yield number, _json(line)
+
+
+def _json(line: str) -> Any:
+    try:
+        value = json.loads(line)
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start : error.end]
+        return ValueError(f"{half!a} is half a character: it can be neither sent nor written")
+    except (ValueError, RecursionError) as error:
+        return ValueError(f"no JSON: {error}")
+    return value
 
 
 def _rows(text: str) -> Iterator[tuple[int, Any]]:
-    reader = csv.DictReader(text.splitlines(keepends=True), restkey="", strict=True)
-    for row in reader:
-        fields: dict[str, Any] = {name: value for name, value in row.items() if value}
-        for name in _LISTS & fields.keys():
-            fields[name] = fields[name].split()
-        if "" in fields:
-            yield reader.line_num, ValueError("more columns than the header names")
-        elif fields:
-            yield reader.line_num, {"prompt": "", **fields}
+    header: list[str] | None = None
+    for line, row in _records(text):
+        if isinstance(row, Exception):
+            yield line, row
+        elif header is not None and any(row):
+            yield line, _fields(header, row)
+        elif any(row):
+            header = row
+
+
+def _records(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
+    """Tell rows with the line on which each begins: an open quote swallows all that follow."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, error
+        else:
+            yield line, row
+
+
+def _fields(header: list[str], row: list[str]) -> dict[str, Any] | ValueError:
+    if any(row[len(header) :]):
+        return ValueError("more columns than the header names")
+    given = {name: value for name, value in zip(header, row, strict=False) if value}
+    lists = {name: given[name].split() for name in _LISTS & given.keys()}
+    return {"prompt": "", **given, **lists}
+
+
+@contextmanager
+def _wide_fields() -> Generator[None]:
+    before = csv.field_size_limit(_WIDEST)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 _READERS: dict[str, Callable[[str], Iterator[tuple[int, Any]]]] = {

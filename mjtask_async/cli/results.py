@@ -4,6 +4,8 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -12,12 +14,14 @@ from urllib.parse import quote
 
 from msgspec import Struct, to_builtins
 
+from .._core.media import VIDEOS
 from ..errors import SubmitUncertainError
-from ..jobs import BulkJob, BulkOutcome
+from ..jobs import BulkOutcome, Entry
 from ..models import Task
 from .gallery import STYLE, fact
 from .render import clean
 
+RESULTS = "results.jsonl"
 STATUSES = ("succeeded", "failed", "uncertain", "unfinished")
 _THUMBS = "thumbs"
 _SIDE = 384
@@ -28,6 +32,7 @@ label { display: inline-block; padding: 0.25rem 0.9rem; margin: 0 0.5rem 1.5rem 
 input:checked + label { background: #8883; font-weight: 600; }
 input:focus-visible + label { outline: 2px solid; }
 .images { display: grid; grid-auto-flow: column; }
+video { display: block; width: 100%; }
 .status { font-size: 0.8rem; font-weight: 600; }
 .failed .status, .uncertain .status { color: #c33; }
 """
@@ -46,6 +51,7 @@ class Row(Struct, frozen=True):
         error: What went wrong, and the name of the error.
         seconds: From the first submit to the last end, by the server's clock.
         resumed: Whether all of it was known from an earlier run.
+        job: The name by which a journal knows it.
     """
 
     index: int
@@ -57,9 +63,10 @@ class Row(Struct, frozen=True):
     error: dict[str, str] | None = None
     seconds: float | None = None
     resumed: bool = False
+    job: str = ""
 
 
-def row_of(outcome: BulkOutcome[Task], folder: Path) -> Row:
+def row_of(outcome: BulkOutcome[Task], folder: Path, name: str = "") -> Row:
     """Tell an outcome, and make small copies of its pictures. It blocks."""
     error = outcome.error
     row = Row(
@@ -68,13 +75,19 @@ def row_of(outcome: BulkOutcome[Task], folder: Path) -> Row:
         outcome.job.key,
         status_of(outcome),
         tuple(task.id for task in outcome.tasks),
-        tuple(os.path.relpath(path, folder) for path in outcome.images),
+        tuple(relative(path, folder) for path in outcome.images),
         {"kind": type(error).__name__, "message": str(error)} if error else None,
         _seconds(outcome.tasks),
         outcome.resumed,
+        name,
     )
     thumbnails(folder, row)
     return row
+
+
+def relative(path: str | os.PathLike[str], folder: Path) -> str:
+    """Name a file as the page beside it does."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def status_of(outcome: BulkOutcome[Task]) -> str:
@@ -84,9 +97,12 @@ def status_of(outcome: BulkOutcome[Task]) -> str:
     return "failed" if outcome.error else "succeeded"
 
 
-def all_rows(jobs: Sequence[BulkJob], rows: Mapping[int, Row]) -> list[Row]:
-    """Put the rows in order; jobs without an outcome are unfinished."""
-    return [rows.get(index) or Row(index, job.prompt, job.key) for index, job in enumerate(jobs)]
+def all_rows(entries: Sequence[Entry], rows: Mapping[int, Row]) -> list[Row]:
+    """Put the rows in order; jobs of which nothing is known are unfinished."""
+    return [
+        rows.get(each.index) or Row(each.index, each.job.prompt, each.job.key, job=each.name)
+        for each in entries
+    ]
 
 
 def counts(rows: Iterable[Row]) -> dict[str, str]:
@@ -98,28 +114,36 @@ def counts(rows: Iterable[Row]) -> dict[str, str]:
 def leave(folder: Path, title: str, rows: Sequence[Row]) -> None:
     """Write ``results.jsonl`` and ``index.html``; each takes its place when it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "results.jsonl", "".join(f"{json.dumps(to_builtins(row))}\n" for row in rows))
+    _write(folder / RESULTS, "".join(f"{json.dumps(to_builtins(row))}\n" for row in rows))
     _write(folder / "index.html", page(title, rows, folder))
 
 
 def thumbnails(folder: Path, row: Row) -> None:
     """Make small copies of a job's pictures, where Pillow can."""
     for image in row.images:
-        _thumbnail(folder, image)
+        small = _small(folder, image)
+        if not small.exists():
+            _thumbnail(folder / image, small)
 
 
-def _thumbnail(folder: Path, image: str) -> None:
-    small = folder / _THUMBS / f"{Path(image).stem}.jpg"
-    if small.exists():
-        return
+def _thumbnail(image: Path, small: Path) -> None:
+    part = small.with_name(f".{small.name}.part")
     try:
         pillow: Any = import_module("PIL.Image")
         small.parent.mkdir(exist_ok=True)
-        with pillow.open(folder / image) as picture:
+        with pillow.open(image) as picture:
             picture.thumbnail((_SIDE, _SIDE))
-            picture.convert("RGB").save(small, "JPEG", quality=85)
-    except (ImportError, OSError, ValueError):  # the picture itself will do
-        small.unlink(missing_ok=True)
+            picture.convert("RGB").save(part, "JPEG", quality=85)
+        part.replace(small)
+    except Exception:  # noqa: BLE001 -- Pillow raises all kinds; the picture itself will do
+        with suppress(OSError):
+            part.unlink()
+
+
+def _small(folder: Path, image: str) -> Path:
+    """Name a small copy so that pictures of one name but of two kinds or folders have two."""
+    mark = sha256(os.fsencode(image)).hexdigest()[:8]
+    return folder / _THUMBS / f"{Path(image).stem}-{mark}.jpg"
 
 
 def page(title: str, rows: Sequence[Row], folder: Path) -> str:
@@ -176,10 +200,16 @@ def _tile(row: Row, folder: Path) -> str:
 
 
 def _image(image: str, prompt: str, folder: Path) -> str:
-    small = f"{_THUMBS}/{Path(image).stem}.jpg"
-    link = escape(quote(image))
-    source = escape(quote(small)) if (folder / small).exists() else link
+    link = _link(image)
+    if Path(image).suffix in VIDEOS:
+        return f'<video src="{link}" title="{prompt}" controls preload="metadata"></video>'
+    small = _small(folder, image)
+    source = _link(f"{_THUMBS}/{small.name}") if small.exists() else link
     return f'<a href="{link}"><img src="{source}" alt="{prompt}" loading="lazy"></a>'
+
+
+def _link(path: str) -> str:
+    return escape(quote(os.fsencode(path)))
 
 
 def _seconds(tasks: Iterable[Task]) -> float | None:
@@ -192,5 +222,8 @@ def _seconds(tasks: Iterable[Task]) -> float | None:
 
 def _write(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
+    with part.open("w", encoding="utf-8", errors="replace") as file:  # servers send halves, too
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     part.replace(path)

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from rich.console import Console
 
 from mjtask_async import MJSession
 from mjtask_async.cli.app import Surroundings, main
+from mjtask_async.cli.board import Lines
+from mjtask_async.cli.results import Row
 from mjtask_async.simulator import Simulator
 from mjtask_async.testing import VirtualTimeLoop
 
@@ -37,6 +40,18 @@ class CommandLine:
         surroundings = Surroundings(self.runner.run, console or Console())
         code = main(args, surroundings=surroundings)
         return Said(code, *self.capsys.readouterr())
+
+
+def prompts(text: str, name: str = "prompts.txt") -> str:
+    """Write a file of prompts to the current folder."""
+    Path(name).write_bytes(text.encode())
+    return name
+
+
+def read_results(folder: str = "out") -> list[dict[str, Any]]:
+    """Read what a bulk run has left."""
+    text = Path(folder, "results.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.fixture
@@ -75,6 +90,24 @@ def serve(
 def server(serve: Callable[..., Simulator]) -> Simulator:
     """A simulated server, named in the environment."""
     return serve()
+
+
+@pytest.fixture
+def after_first(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Do something as soon as the first outcome of a bulk run has been told."""
+    tell = Lines.tell
+
+    def start(act: Callable[[], object]) -> None:
+        left = [act]
+
+        def tell_and_act(self: Lines, row: Row) -> None:
+            tell(self, row)
+            while left:
+                left.pop()()
+
+        monkeypatch.setattr(Lines, "tell", tell_and_act)
+
+    return start
 
 
 @pytest.fixture
