@@ -1,6 +1,7 @@
 """The files that ``mjtask bulk`` reads."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,13 @@ def test_a_picture_may_stand_in_a_csv_file() -> None:
 
     assert job.images == (data,)
     assert csv.field_size_limit() == before
+
+
+def test_the_table_in_the_docs_is_one_for_the_command_line(folder: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "bulk.md"
+    (line,) = re.findall(
+        r"^Path\(.*write_text\(.*\)$", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    exec(line)  # noqa: S102 -- the page's own words
+
+    assert [job.key for job in jobs(folder / "prompts.csv")] == ["fox", "owl"]
