@@ -37,11 +37,12 @@ def read_prompts(path: Path) -> list[Entry]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    folder = path.parent.resolve()  # the same pictures from wherever the command is given
     names, entries = Names(), list[Entry]()
     with _wide_fields():
         for line, given in reader(text):
             place = f"{path}, line {line}"
-            entries.append(_entry(given, len(entries), names, path.parent, place))
+            entries.append(_entry(given, len(entries), names, folder, place))
     if not entries:
         raise ConfigurationError(f"{path} holds no prompts")
     return entries

@@ -18,7 +18,7 @@ HALF = '{"prompt": "a \\ud83d fox"}'
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return Path.cwd()
 
 
 def jobs(path: Path) -> list[BulkJob]:
@@ -89,6 +89,18 @@ def test_each_kind_of_file_holds_jobs(folder: Path) -> None:
     ]
     with pytest.raises(ConfigurationError):
         jobs(folder / "d.txt")
+
+
+def test_jobs_are_the_same_from_another_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts('{"prompt": "an owl", "images": ["a.png"]}', "a.jsonl")
+    (folder / "a.png").write_bytes(b"a picture")
+    here = read_prompts(Path("a.jsonl"))
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+
+    assert read_prompts(Path("../a.jsonl")) == here == read_prompts(folder / "a.jsonl")
 
 
 @pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
