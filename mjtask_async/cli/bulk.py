@@ -13,7 +13,7 @@ from .. import journal as journals
 from .._core.replay import JobState
 from ..bulk import GRACE, BulkRun
 from ..errors import JournalError, SubmitUncertainError, TaskError
-from ..jobs import Entry
+from ..jobs import BulkJob
 from ..models import Task
 from ..recorder import in_thread
 from ..session import MJSession
@@ -103,9 +103,9 @@ class _Command:
         found: The jobs with an outcome.
     """
 
-    def __init__(self, screen: Screen, plan: Plan, entries: list[Entry]) -> None:
-        self._screen, self._plan, self._entries = screen, plan, entries
-        self._board = board_for(screen, len(entries))
+    def __init__(self, screen: Screen, plan: Plan, jobs: list[BulkJob]) -> None:
+        self._screen, self._plan, self._jobs = screen, plan, jobs
+        self._board = board_for(screen, len(jobs))
         self.entered: bool = False
         self.found: dict[int, Row] = {}
 
@@ -132,7 +132,7 @@ class _Command:
             raise KeyboardInterrupt from None
         finally:
             interrupts.ignore()
-        if interrupts.count and len(self.found) < len(self._entries):
+        if interrupts.count and len(self.found) < len(self._jobs):
             raise KeyboardInterrupt
 
     async def leave(self, ended: BaseException | None) -> list[Row]:
@@ -151,9 +151,9 @@ class _Command:
 
     def _leave(self) -> list[Row]:
         plan, rows = self._plan, self.found
-        if len(rows) < len(self._entries):
-            rows = earlier_rows(plan.out, plan.journal, self._entries) | rows
-        told = results.all_rows(self._entries, rows)
+        if len(rows) < len(self._jobs):
+            rows = earlier_rows(plan.out, plan.journal, self._jobs) | rows
+        told = results.all_rows(self._jobs, rows)
         results.leave(plan.out, f"mjtask: {plan.prompts.name}", told)
         return told
 
@@ -161,7 +161,7 @@ class _Command:
         plan = self._plan
         return BulkRun(
             session,
-            [entry.job for entry in self._entries],
+            self._jobs,
             watcher=watcher,
             in_flight=plan.in_flight,
             then=plan.then,
@@ -192,8 +192,7 @@ class _Command:
         started = loop.time()
         try:
             async for outcome in run:
-                name = self._entries[outcome.index].name
-                row = await in_thread(results.row_of, outcome, self._plan.out, name)
+                row = await in_thread(results.row_of, outcome, self._plan.out)
                 self._tell(row, run, loop.time() - started)
         finally:
             following.cancel()
@@ -202,7 +201,7 @@ class _Command:
     def _tell(self, row: Row, run: BulkRun[Task], seconds: float) -> None:
         self.found[row.index] = row
         self._board.tell(row)
-        words = words_of(self.found, len(self._entries), seconds, run.statistics())
+        words = words_of(self.found, len(self._jobs), seconds, run.statistics())
         self._board.overall(words, len(self.found))
 
 

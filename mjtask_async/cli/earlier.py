@@ -1,7 +1,10 @@
 """What earlier runs tell of jobs: rows of ``results.jsonl``, and a journal."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 from msgspec import structs
@@ -9,28 +12,29 @@ from msgspec import structs
 from .. import journal as journals
 from .._core.replay import JobState, Phase
 from ..errors import JournalError
-from ..jobs import Entry
+from ..jobs import BulkJob
 from .results import RESULTS, Row, relative
 
+Mark: TypeAlias = str | tuple[str, int]
+"""A key; or a prompt, and which of several equal ones it is."""
 _DOUBTFUL = frozenset((Phase.SENDING, Phase.UNCERTAIN))
 
 
-def earlier_rows(folder: Path, journal: Path | None, entries: list[Entry]) -> dict[int, Row]:
-    """Tell what is known of jobs that have no outcome in this run. It blocks.
+def earlier_rows(folder: Path, journal: Path | None, jobs: Iterable[BulkJob]) -> dict[int, Row]:
+    """Tell what is known of jobs that may have no outcome in this run. It blocks.
 
     The journal knows best where a job stands; the row of an earlier run that agrees with it
     knows more about it.
     """
-    rows = _left(folder)
+    rows = _by_mark(_left(folder))
     with suppress(JournalError):  # a journal that broke has ended the run with its own words
-        for name, state in _states(journal).items():
-            row = _row_of(name, state, folder)
-            if name not in rows or rows[name].status != row.status:
-                rows[name] = row
+        for mark, row in _by_mark(_told(journal, folder)).items():
+            if mark not in rows or rows[mark].status != row.status:
+                rows[mark] = row
     return {
-        entry.index: structs.replace(rows[entry.name], index=entry.index, resumed=True)
-        for entry in entries
-        if entry.name in rows
+        index: structs.replace(rows[mark], index=index, resumed=True)
+        for index, mark in enumerate(_marks(jobs))
+        if mark in rows
     }
 
 
@@ -43,18 +47,32 @@ def status_of_state(job: JobState) -> str:
     return "uncertain" if phases & _DOUBTFUL else "unfinished"
 
 
-def _states(journal: Path | None) -> dict[str, JobState]:
-    return {} if journal is None else journals.read(journal)[1]
+def _marks(jobs: Iterable[Row | BulkJob]) -> Iterator[Mark]:
+    """Tell jobs apart: by their keys, or by the prompt and how many before have the same."""
+    seen: Counter[str] = Counter()
+    for job in jobs:
+        if job.key is None:
+            seen[job.prompt] += 1
+        yield (job.prompt, seen[job.prompt]) if job.key is None else job.key
 
 
-def _left(folder: Path) -> dict[str, Row]:
+def _by_mark(rows: Iterable[Row]) -> dict[Mark, Row]:
+    ordered = sorted(rows, key=lambda row: row.index)
+    return dict(zip(_marks(ordered), ordered, strict=True))
+
+
+def _told(journal: Path | None, folder: Path) -> list[Row]:
+    known = {} if journal is None else journals.read(journal)[1]
+    return [_row_of(name, state, folder) for name, state in known.items()]
+
+
+def _left(folder: Path) -> list[Row]:
     """Read the rows of an earlier run, as far as they are rows."""
-    rows: dict[str, Row] = {}
+    rows: list[Row] = []
     with suppress(OSError):
         for line in (folder / RESULTS).read_bytes().splitlines():
             with suppress(msgspec.MsgspecError, UnicodeError):
-                row = msgspec.json.decode(line, type=Row)
-                rows[row.job] = row
+                rows.append(msgspec.json.decode(line, type=Row))
     return rows
 
 
@@ -69,5 +87,4 @@ def _row_of(name: str, job: JobState, folder: Path) -> Row:
         tuple(step.task_id for step in steps if step.phase is Phase.SUCCEEDED),
         tuple(relative(path, folder) for step in steps if step.placed for path in step.paths),
         {"kind": error.kind, "message": error.message} if error else None,
-        job=name,
     )

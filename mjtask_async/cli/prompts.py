@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from .._core.media import is_link
-from .._core.replay import Names
 from ..errors import ConfigurationError
-from ..jobs import BulkJob, Entry, entry_of, job_of
+from ..jobs import BulkJob, job_of
 
 _LISTS = frozenset(("images", "then"))
 _WIDEST = 2**31 - 1
 """Bytes of a CSV field, as far as C can count everywhere: a picture may be given as a data URL."""
 
 
-def read_prompts(path: Path) -> list[Entry]:
+def read_prompts(path: Path) -> list[BulkJob]:
     """Read jobs; all of the file is checked before anything is sent.
 
     A ``.txt`` has a prompt a line. A ``.jsonl`` has a text or an object with a job's fields a
@@ -28,7 +27,7 @@ def read_prompts(path: Path) -> list[Entry]:
 
     Raises:
         ConfigurationError: It cannot be read, holds no prompt, one of its lines is no job, or
-            two have the same key.
+            two have the same key or state.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -38,24 +37,34 @@ def read_prompts(path: Path) -> list[Entry]:
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
     folder = path.parent.resolve()  # the same pictures from wherever the command is given
-    names, entries = Names(), list[Entry]()
+    jobs: list[BulkJob] = []
+    lines: dict[tuple[str, str], int] = {}
     with _wide_fields():
         for line, given in reader(text):
-            place = f"{path}, line {line}"
-            entries.append(_entry(given, len(entries), names, folder, place))
-    if not entries:
+            try:
+                jobs.append(_with_files(_checked(given), folder))
+                _check_unique(jobs[-1], line, lines)
+            except (TypeError, ValueError, csv.Error) as error:
+                words = str(error).removeprefix("job 0: ")
+                raise ConfigurationError(f"{path}, line {line}: {words}") from None
+    if not jobs:
         raise ConfigurationError(f"{path} holds no prompts")
-    return entries
+    return jobs
 
 
-def _entry(given: Any, index: int, names: Names, folder: Path, place: str) -> Entry:
-    try:
-        if isinstance(given, Exception):
-            raise given
-        return entry_of(_with_files(job_of(given, index), folder), index, names)
-    except (TypeError, ValueError, csv.Error) as error:
-        words = str(error).removeprefix(f"job {index}: ")
-        raise ConfigurationError(f"{place}: {words}") from None
+def _checked(given: Any) -> BulkJob:
+    if isinstance(given, Exception):
+        raise given
+    return job_of(given, 0)
+
+
+def _check_unique(job: BulkJob, line: int, lines: dict[tuple[str, str], int]) -> None:
+    """Look whether an earlier line has this one's key or state."""
+    for name, value in (("key", job.key), ("state", job.state)):
+        if value is not None:
+            first = lines.setdefault((name, value), line)
+            if first != line:
+                raise ValueError(f"line {first} has the {name} {value!r}, too")
 
 
 def _with_files(job: BulkJob, folder: Path) -> BulkJob:

@@ -16,7 +16,7 @@ from msgspec import Struct, to_builtins
 
 from .._core.media import VIDEOS
 from ..errors import SubmitUncertainError
-from ..jobs import BulkOutcome, Entry
+from ..jobs import BulkJob, BulkOutcome
 from ..models import Task
 from .gallery import STYLE, fact
 from .render import clean
@@ -51,7 +51,6 @@ class Row(Struct, frozen=True):
         error: What went wrong, and the name of the error.
         seconds: From the first submit to the last end, by the server's clock.
         resumed: Whether all of it was known from an earlier run.
-        job: The name by which a journal knows it.
     """
 
     index: int
@@ -63,10 +62,9 @@ class Row(Struct, frozen=True):
     error: dict[str, str] | None = None
     seconds: float | None = None
     resumed: bool = False
-    job: str = ""
 
 
-def row_of(outcome: BulkOutcome[Task], folder: Path, name: str = "") -> Row:
+def row_of(outcome: BulkOutcome[Task], folder: Path) -> Row:
     """Tell an outcome, and make small copies of its pictures. It blocks."""
     error = outcome.error
     row = Row(
@@ -79,7 +77,6 @@ def row_of(outcome: BulkOutcome[Task], folder: Path, name: str = "") -> Row:
         {"kind": type(error).__name__, "message": str(error)} if error else None,
         _seconds(outcome.tasks),
         outcome.resumed,
-        name,
     )
     thumbnails(folder, row)
     return row
@@ -97,12 +94,9 @@ def status_of(outcome: BulkOutcome[Task]) -> str:
     return "failed" if outcome.error else "succeeded"
 
 
-def all_rows(entries: Sequence[Entry], rows: Mapping[int, Row]) -> list[Row]:
+def all_rows(jobs: Sequence[BulkJob], rows: Mapping[int, Row]) -> list[Row]:
     """Put the rows in order; jobs of which nothing is known are unfinished."""
-    return [
-        rows.get(each.index) or Row(each.index, each.job.prompt, each.job.key, job=each.name)
-        for each in entries
-    ]
+    return [rows.get(index) or Row(index, job.prompt, job.key) for index, job in enumerate(jobs)]
 
 
 def counts(rows: Iterable[Row]) -> dict[str, str]:

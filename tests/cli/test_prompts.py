@@ -21,12 +21,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path.cwd()
 
 
-def jobs(path: Path) -> list[BulkJob]:
-    return [entry.job for entry in read_prompts(path)]
-
-
 def read(text: str, name: str) -> list[str]:
-    return [job.prompt for job in jobs(Path(prompts(text, name)))]
+    return [job.prompt for job in read_prompts(Path(prompts(text, name)))]
 
 
 @pytest.mark.parametrize(
@@ -39,13 +35,14 @@ def read(text: str, name: str) -> list[str]:
         ("a.jsonl", '"a"\n\n{"promt": "b"}', "a.jsonl, line 3: "),
         ("a.jsonl", f'"a"\n{HALF}\n', "a.jsonl, line 2: '\\ud83d' is half a character"),
         ("a.jsonl", '{"prompt": "a", "key": "\\udc00"}', "a.jsonl, line 1: '\\udc00' is half"),
-        ("a.jsonl", '"a"\n{"prompt": "b", "images": [5]}', "a.jsonl, line 2: images holds 5"),
+        ("a.jsonl", '"a"\n{"prompt": "b", "images": [5]}', "a.jsonl, line 2: images"),
         (
             "a.jsonl",
             '{"prompt": "a", "key": "k"}\n"b"\n{"prompt": "c", "key": "k"}',
-            "a.jsonl, line 3: another job of this run has the key 'k'",
+            "a.jsonl, line 3: line 1 has the key 'k', too",
         ),
-        ("a.csv", "prompt,key\na,k\n\nb,k\n", "a.csv, line 4: another job of this run has the key"),
+        ("a.csv", "prompt,key\na,k\n\nb,k\n", "a.csv, line 4: line 2 has the key 'k', too"),
+        ("a.csv", "prompt,state\na,s\nb,s\n", "a.csv, line 3: line 2 has the state 's', too"),
         ("a.csv", "prompt\na\nb,c\n", "a.csv, line 3: more columns"),
         ("a.csv", "prompt,key\n,k\n", "a.csv, line 2: the prompt is empty"),
         ("a.csv", "prompt,colour\na,red\n", "a.csv, line 2: "),
@@ -78,17 +75,17 @@ def test_each_kind_of_file_holds_jobs(folder: Path) -> None:
     prompts("prompt,then,images,key\na fox,U1 U2,data:x,\n\n,,,,\nan owl,,,k\n", "c.csv")
     (folder / "a.png").write_bytes(b"a picture")
 
-    assert jobs(folder / "a.txt") == [BulkJob("a fox")]
-    assert jobs(folder / "b.jsonl") == [
+    assert read_prompts(folder / "a.txt") == [BulkJob("a fox")]
+    assert read_prompts(folder / "b.jsonl") == [
         BulkJob("a fox"),
         BulkJob("an owl", images=(folder / "a.png", "https://x/b.png")),
     ]
-    assert jobs(folder / "c.csv") == [
+    assert read_prompts(folder / "c.csv") == [
         BulkJob("a fox", then=("U1", "U2"), images=("data:x",)),
         BulkJob("an owl", key="k"),
     ]
     with pytest.raises(ConfigurationError):
-        jobs(folder / "d.txt")
+        read_prompts(folder / "d.txt")
 
 
 def test_jobs_are_the_same_from_another_folder(
@@ -123,7 +120,7 @@ def test_a_picture_may_stand_in_a_csv_file() -> None:
     before = csv.field_size_limit()
     data = "data:image/png;base64," + "A" * 2**20
 
-    (job,) = jobs(Path(prompts(f'\nprompt,images\na fox,"{data}"\n', "a.csv")))
+    (job,) = read_prompts(Path(prompts(f'\nprompt,images\na fox,"{data}"\n', "a.csv")))
 
     assert job.images == (data,)
     assert csv.field_size_limit() == before
@@ -136,4 +133,4 @@ def test_the_table_in_the_docs_is_one_for_the_command_line(folder: Path) -> None
     )
     exec(line)  # noqa: S102 -- the page's own words
 
-    assert [job.key for job in jobs(folder / "prompts.csv")] == ["fox", "owl"]
+    assert [job.key for job in read_prompts(folder / "prompts.csv")] == ["fox", "owl"]
