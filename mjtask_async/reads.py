@@ -150,14 +150,21 @@ class Reads(Generic[T]):
 
         Returns:
             The task, if one is found. That there is none is conclusive on novicezk's server
-            only, once ``Timeouts.submit`` has passed since ``sent_at``, and if the list also
-            holds a task from over a minute before: its store was not emptied meanwhile.
+            only, once twice ``Timeouts.submit`` has passed since ``sent_at`` (until then it
+            may still be taken), and if the list also holds a task from over a minute before:
+            its store was not emptied meanwhile.
 
         Raises:
             RequestError: No answer, or none that helps, after all attempts. Of a server
                 without a list nothing is raised: nothing is known.
             ConfigurationError: ``state`` can be none.
         """
+        patience = 2 * self._timeouts.submit  # for our wait to end, and then for the server's
+        return await self._reconcile(state, sent_at, patience, timeout)
+
+    async def _reconcile(
+        self, state: str, sent_at: float | None, patience: float, timeout: float | None = None
+    ) -> Reconciled[T]:
         wanted, started = clean_state(state), time.time()
         if self._has_no_list:  # relays count unknown routes, and then answer 429 (contract fact 5)
             return Reconciled(None, conclusive=False)
@@ -172,7 +179,7 @@ class Reads(Generic[T]):
             is_complete=is_complete,
             sent_at=sent_at,
             now=started,
-            patience=self._timeouts.submit,
+            patience=patience,
         )
 
     def _decode(self, body: bytes) -> T:

@@ -223,7 +223,7 @@ class Submitting(Generic[T]):
         if not self._has_list:
             return Reconciled(None, conclusive=False)
         try:
-            return await self._session.reconcile(known.state, sent_at=known.sent_at)
+            return await self._session._reconcile(known.state, known.sent_at, patience=0)
         except RequestError:
             return Reconciled(None, conclusive=False)
 

@@ -541,8 +541,8 @@ async def test_a_submit_that_may_still_arrive_is_not_yet_missing() -> None:
     now = time.time()
     rows = [novicezks("1", submitTime=int((now - 600) * 1000))]
     async with stubbed(says(rows), timeout=Timeouts(submit=90)) as (_, session):
-        early = await session.reconcile("mine", sent_at=now - 60)
-        late = await session.reconcile("mine", sent_at=now - 120)
+        early = await session.reconcile("mine", sent_at=now - 175)
+        late = await session.reconcile("mine", sent_at=now - 185)
     assert (early.conclusive, late.conclusive) == (False, True)
 
 
