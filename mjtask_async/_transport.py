@@ -43,8 +43,10 @@ _SAID: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.ServerDisconnectedError, "the server closed the connection"),
     (aiohttp.ClientPayloadError, "the answer was cut off"),
 )
-_FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
-_ON_THE_WAY = (aiohttp.ClientError, HttpProcessingError, OSError, asyncio.CancelledError)
+_LOST = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
+"""A RuntimeError is what aiohttp says to whoever reads on after a close."""
+_FOREIGN = (*_LOST, ValueError)
+_ON_THE_WAY = (*_LOST, asyncio.CancelledError)
 _CALLERS = frozenset(("endpoint", "state", "task_id", "sent_at"))
 """What an error says back to the caller as he gave it, and as he needs it."""
 _RESET = frozenset((errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED))
@@ -213,10 +215,6 @@ class Transport:
                 raise
             self._fail(error, endpoint)  # a pool that is closed cancels whoever waits in it
         except _FOREIGN as error:
-            self._fail(error, endpoint)
-        except RuntimeError as error:  # what aiohttp says to whoever reads on after a close
-            if not self.closed:
-                raise
             self._fail(error, endpoint)
 
     def _fail(self, error: BaseException, endpoint: str) -> NoReturn:

@@ -91,9 +91,8 @@ class Consumers(Generic[T]):
         others = self._of.get(task_id)
         if others is None:
             return False
-        if inbox in others:
-            del others[inbox]
-            self._pairs -= 1
+        self._pairs -= inbox in others
+        others.pop(inbox, None)
         if not others:
             self.forget(task_id)
         return not others

@@ -69,13 +69,11 @@ def _check_unique(job: BulkJob, line: int, lines: dict[tuple[str, str], int]) ->
 
 def _with_files(job: BulkJob, folder: Path) -> BulkJob:
     fields: dict[str, Any] = {name: getattr(job, name) for name in BulkJob.__struct_fields__}
-    fields["images"] = tuple(_image(image, folder) for image in job.images)
+    fields["images"] = tuple(_image(str(image), folder) for image in job.images)
     return BulkJob(**fields)
 
 
-def _image(text: Any, folder: Path) -> str | Path:
-    if not isinstance(text, str):
-        raise TypeError(f"images holds {text!r}; give texts")
+def _image(text: str, folder: Path) -> str | Path:
     return text if is_link(text) or text.startswith("data:") else folder / text
 
 
