@@ -8,7 +8,6 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections import Counter
 from copy import copy
 from typing import Generic, cast
 
@@ -18,6 +17,7 @@ from ._core.tracker import Look, Tracker
 from .abandoned import Abandoned
 from .consumers import Consumers, Expired, ids_of
 from .errors import ClosedError, ConfigurationError, MJTaskError
+from .losses import Losses
 from .models import Submission, T, Task, TaskUpdate, UpdateKind
 from .outlook import Outlook
 from .session import MJSession
@@ -39,8 +39,7 @@ class Audience(ABC, Generic[T]):
         self.updates: int = 0
         self.last_change_at: float | None = None
         self._session = session
-        self._losing: dict[str, list[Expired[T]]] = {}
-        self._unconfirmed: Counter[str] = Counter()
+        self._losses: Losses[T] = Losses()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._abandoned = Abandoned(self.release)
         self._outlook = Outlook(session, schedule, self.tracker)
@@ -163,8 +162,7 @@ class Audience(ABC, Generic[T]):
         self.consumers.forget(task_id)
         self.schedule.discard(task_id)
         self.tracker.discard(task_id)
-        self._losing.pop(task_id, None)
-        del self._unconfirmed[task_id]
+        self._losses.forget(task_id)
         if not self.consumers:
             self._rearm()  # which disarms
 

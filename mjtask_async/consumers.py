@@ -13,13 +13,12 @@ from collections.abc import Iterable, Iterator
 from typing import Generic
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ._core.limits import Joined, check
 from ._core.tracker import Track, Tracker
 from ._core.wire import clean_id
 from .errors import ConfigurationError
-from .models import Submission, T, Task, TaskUpdate, WatchLimits
+from .models import Submission, T, Task, TaskUpdate
 from .stream import Inbox
 
 _SPARE = 1000
@@ -124,8 +123,7 @@ class Consumers(Generic[T]):
     def expired(self, now: float) -> Iterator[Expired[T]]:
         """Take limits that have run out by ``now``; no more than a few hundred at once.
 
-        A task that is missing is looked at again for its consumer's other limits, while
-        the caller finds out about its loss.
+        A limit that does not lead to an end stays run out, and comes again with the others.
         """
         for _ in range(_AT_ONCE):
             if not self._heap or self._heap[0][0] > now:
@@ -134,26 +132,29 @@ class Consumers(Generic[T]):
             track = self._tracker.tracks.get(task_id)
             if track is None or joined.entry != entry or inbox.open.get(task_id) is not joined:
                 continue
-            limit = self._look_again(inbox, track, joined, now)
-            if limit == "missing":
-                self._note(
-                    check(_without_missing(inbox), joined, track, now).at, inbox, track, joined
-                )
-            if limit is not None:
-                yield Expired(inbox, track, joined, limit)
+            for limit in self._look_again(inbox, track, joined, now):
+                if inbox.open.get(task_id) is joined:
+                    yield Expired(inbox, track, joined, limit)
+
+    def is_over(self, expired: Expired[T], now: float) -> bool:
+        """Whether a consumer's limit is still run out, and nothing else before it."""
+        if expired.inbox.open.get(expired.track.task_id) is not expired.joined:
+            return False
+        limits = check(expired.inbox.limits, expired.joined, expired.track, now).limits
+        return limits[:1] == (expired.limit,)
 
     def spare(self, expired: Expired[T], until: float) -> None:
-        """Look at a limit again that did not lead to an end."""
+        """Look at a limit again that did not lead to an end, if not earlier for another."""
         if expired.inbox.open.get(expired.track.task_id) is expired.joined:
-            self._note(until, expired.inbox, expired.track, expired.joined)
+            at = min(until, expired.joined.due)
+            self._note(at, expired.inbox, expired.track, expired.joined)
 
     def _look_again(
         self, inbox: Inbox[T], track: Track[T], joined: Joined, now: float
-    ) -> str | None:
+    ) -> tuple[str, ...]:
         expiry = check(inbox.limits, joined, track, now)
-        if expiry.limit is None:
-            self._note(expiry.at, inbox, track, joined)
-        return expiry.limit
+        self._note(expiry.at, inbox, track, joined)
+        return expiry.limits
 
     def _tidy(self) -> None:
         """Drop the entries of those who have left: the most by far."""
@@ -161,14 +162,10 @@ class Consumers(Generic[T]):
         heapq.heapify(self._heap)
 
     def _note(self, at: float, inbox: Inbox[T], track: Track[T], joined: Joined) -> None:
-        joined.entry = next(self._numbers)
+        joined.entry, joined.due = next(self._numbers), at
         heapq.heappush(self._heap, (at, joined.entry, inbox, track.task_id, joined))
         if len(self._heap) > 2 * self._pairs + _SPARE:
             self._tidy()
-
-
-def _without_missing(inbox: Inbox[T]) -> WatchLimits:
-    return replace(inbox.limits, missing=None)
 
 
 def ids_of(task: str | Submission | Task) -> tuple[str, ...]:

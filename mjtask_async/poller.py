@@ -134,7 +134,7 @@ class Poller(Audience[T], Generic[T]):
         await self._session._admit(_PATIENCE * self.schedule.interval)
         wanted = self.schedule.still_wants(ask, asyncio.get_running_loop().time())
         if not wanted:
-            if ask.single and ask.ids[0] in self._losing:
+            if ask.single and ask.ids[0] in self._losses:
                 self.schedule.ask_single(ask.ids[0])
             self._wake()
         return wanted
@@ -178,14 +178,21 @@ class Poller(Audience[T], Generic[T]):
     # Who has waited long enough
 
     def _expire(self, expired: Expired[T]) -> None:
-        task_id = expired.track.task_id
         if expired.limit == "missing":
-            self._losing.setdefault(task_id, []).append(expired)
-            self.schedule.ask_single(task_id)
+            self._doubt(expired)
         elif expired.limit == "outage":
             self._report_outage(expired)
         else:
             self._finish(expired, UpdateKind.TIMED_OUT, "limit", time.time(), expired.limit)
+
+    def _doubt(self, expired: Expired[T]) -> None:
+        """Let a task be fetched that the lists no longer hold, once for all who miss it."""
+        task_id, now = expired.track.task_id, asyncio.get_running_loop().time()
+        again_at = self._losses.again_at(task_id)
+        if again_at > now:
+            self.consumers.spare(expired, again_at)
+        elif self._losses.add(expired):
+            self.schedule.ask_single(task_id)
 
     def _report_outage(self, expired: Expired[T]) -> None:
         """End a stream none of whose tasks could be asked for; one that could is enough."""
@@ -202,7 +209,13 @@ class Poller(Audience[T], Generic[T]):
         """Ask for one task that the lists no longer hold."""
         if not await self._has_turn(ask):
             return
-        look = Look(asyncio.get_running_loop().time(), time.time(), "fetch")
+        now = asyncio.get_running_loop().time
+        look = Look(now(), time.time(), "fetch")
+        if not any(
+            self.consumers.is_over(each, now()) for each in self._losses.waiting(ask.ids[0])
+        ):
+            self._confirmed(ask, None, None, look)  # the lists hold it again
+            return
         self.confirmations += 1
         found, trouble = None, None
         try:
@@ -211,33 +224,37 @@ class Poller(Audience[T], Generic[T]):
             trouble = error
         except Exception as error:  # noqa: BLE001 -- such as one of the caller's own task type
             trouble = unexpected(error)
-        with self._abandoned.put_off():
-            if trouble is None or isinstance(trouble, TaskNotFoundError):
-                self.schedule.answered(ask, asyncio.get_running_loop().time())
-            else:
-                self.schedule.ended(ask)
-            self._confirmed(ask.ids[0], found, trouble, look)
-        self._wake()
+        self._confirmed(ask, found, trouble, look)
 
     def _confirmed(
-        self, task_id: str, found: T | None, trouble: MJTaskError | None, look: Look
+        self, ask: Ask, found: T | None, trouble: MJTaskError | None, look: Look
     ) -> None:
-        waiting = self._losing.pop(task_id, [])
-        if found is not None:
-            self._deliver(self.tracker.found(found, look))
+        """Tell those who wait; a task that was seen meanwhile is not lost."""
+        task_id, now = ask.ids[0], asyncio.get_running_loop().time()
         lost = isinstance(trouble, TaskNotFoundError)
-        delay = self._put_off(task_id, trouble)
-        for expired in waiting:
-            if lost and expired.inbox.open.get(task_id) is expired.joined:
-                self._finish(expired, UpdateKind.LOST, "fetch", look.observed_at)
+        with self._abandoned.put_off():
+            if found is not None or lost:
+                self.schedule.answered(ask, now)
             else:
-                self.consumers.spare(expired, asyncio.get_running_loop().time() + delay)
+                self.schedule.ended(ask)
+            waiting = self._losses.take(task_id)
+            if found is not None:
+                self._deliver(self.tracker.found(found, look))
+            self._put_off(task_id, trouble, now)
+            for expired in waiting:
+                if lost and self.consumers.is_over(expired, now):
+                    self._finish(expired, UpdateKind.LOST, "fetch", look.observed_at)
+                else:
+                    self.consumers.spare(expired, self._losses.again_at(task_id))
+        self._wake()
 
-    def _put_off(self, task_id: str, trouble: MJTaskError | None) -> float:
-        """Say how many seconds until a loss that was not confirmed is looked at again."""
-        interval = self.schedule.interval
-        if trouble is None or task_id not in self.consumers:
-            return interval
-        self._trouble = trouble
-        self._unconfirmed[task_id] += 1
-        return poll_delay(trouble, self._unconfirmed[task_id], interval, random.random())  # noqa: S311
+    def _put_off(self, task_id: str, trouble: MJTaskError | None, now: float) -> None:
+        """Set when a loss that was not confirmed is looked at again."""
+        delay = self.schedule.interval
+        if task_id not in self.consumers:
+            return
+        if trouble is not None and not isinstance(trouble, TaskNotFoundError):
+            self._trouble = trouble
+            failures = self._losses.failed(task_id)
+            delay = poll_delay(trouble, failures, delay, random.random())  # noqa: S311
+        self._losses.put_off(task_id, now + delay)

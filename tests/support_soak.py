@@ -152,6 +152,6 @@ class Run:
             "astray": len(poller.schedule._astray),
             "busy": len(poller.schedule._busy),
             "ready": len(poller.schedule._ready),
-            "losing": len(poller._losing),
+            "losing": len(poller._losses),
             "timers": poller._timer is not None,
         }

@@ -1,4 +1,4 @@
-"""How long a consumer waits: which of its limits has run out, or when one could.
+"""How long a consumer waits: which of its limits have run out, and when another could.
 
 Every clock but ``total`` stands still while no poll succeeds, and starts no
 earlier than the consumer began to watch.
@@ -27,18 +27,25 @@ class Joined(Struct, eq=False):
         at: The loop's seconds.
         clock: The same instant on the task's own clock (`Track.clock`).
         entry: Which note of when to look at its limits again is the valid one.
+        due: When that is.
     """
 
     at: float
     clock: float
     entry: int = 0
+    due: float = float("inf")
 
 
 class Expiry(Struct, frozen=True):
-    """The next instant to look at a consumer's limits, or the limit that has run out."""
+    """A consumer's limits.
+
+    Attributes:
+        at: The next instant to look at those that have not run out.
+        limits: Those that have; first what ends the waiting for certain, then what may not.
+    """
 
     at: float
-    limit: str | None = None
+    limits: tuple[str, ...] = ()
 
 
 def resolve(
@@ -70,7 +77,7 @@ def is_seconds(value: Any) -> bool:
 
 
 def check(limits: WatchLimits, joined: Joined, track: Track[Any], now: float) -> Expiry:
-    """Say which limit of a consumer has run out by ``now``, or when to look again.
+    """Say which limits of a consumer have run out by ``now``, and when to look again.
 
     Args:
         limits: Its limits, resolved.
@@ -78,14 +85,16 @@ def check(limits: WatchLimits, joined: Joined, track: Track[Any], now: float) ->
         track: What is known of the task.
         now: The loop's seconds.
     """
-    soonest = float("inf")
+    soonest, over = float("inf"), dict[str, None]()
     for name, allowed, used in _clocks(limits, joined, track, now):
         if used is not None and used >= allowed:
-            return Expiry(now, name)
+            over[name] = None
+            continue
         left = allowed - (used or 0.0)
         stands = track.outage_since is not None and name not in {"total", "outage"}
         soonest = min(soonest, max(left, _RECHECK) if stands else left)
-    return Expiry(max(now + soonest, nextafter(now, float("inf"))))  # never at ``now`` again
+    at = max(now + soonest, nextafter(now, float("inf")))  # never at ``now`` again
+    return Expiry(at, tuple(over))
 
 
 def _clocks(
@@ -102,11 +111,11 @@ def _clocks(
     outage = None if track.outage_since is None else now - max(track.outage_since, joined.at)
     every = [
         ("total", limits.total, now - joined.at),
-        ("outage", limits.outage, outage),
-        ("missing", limits.missing, used(track.absent_since)),
         ("queued", limits.queued, used(track.phase_since, phase is WAITING)),
         ("running", limits.running, used(track.phase_since, phase is RUNNING)),
         ("stalled", limits.stalled, used(track.changed_since, phase is not NEEDS_INPUT)),
         ("stalled", STUCK_AT_100, used(track.changed_since, frozen)),
+        ("outage", limits.outage, outage),
+        ("missing", limits.missing, used(track.absent_since)),
     ]
     return [(name, value, spent) for name, value, spent in every if isinstance(value, (int, float))]

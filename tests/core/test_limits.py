@@ -70,7 +70,7 @@ def test_a_timeout_is_seconds_above_zero(timeout: float) -> None:
 
 def test_a_limit_may_be_infinite() -> None:
     assert resolve(None, inf).total == inf
-    assert check_at(only(total=inf), track(), 1e9).limit is None
+    assert check_at(only(total=inf), track(), 1e9).limits == ()
 
 
 # Each limit
@@ -96,7 +96,7 @@ def test_a_limit_runs_out_at_its_time(limit: str, known: Track[Task]) -> None:
     assert check_at(limits, known, 39.75) == Expiry(
         40.0 if known.outage_since is None or limit in {"total", "outage"} else 40.75
     )
-    assert check_at(limits, known, 40.0) == Expiry(40.0, limit)
+    assert check_at(limits, known, 40.0).limits == (limit,)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_only_total_and_outage_run_in_an_outage(limit: str) -> None:
     assert check_at(only(**{limit: 40.0}), known, 1000.0) == Expiry(1010.0)
     assert check_at(only(**{limit: 30.5}), known, 1000.0) == Expiry(1001.0)
     assert check_at(only(total=1000.0), known, 999.75) == Expiry(1000.0)
-    assert check_at(only(outage=970.0), known, 1000.0) == Expiry(1000.0, "outage")
+    assert check_at(only(outage=970.0), known, 1000.0).limits == ("outage",)
 
 
 @pytest.mark.parametrize("limit", ["missing", "queued", "stalled", "outage", "total"])
@@ -131,8 +131,8 @@ def test_no_clock_starts_before_the_consumer(limit: str) -> None:
     known = track(absent_since=0.0, outage_since=0.0 if limit == "outage" else None)
     limits = only(**{limit: 40.0})
 
-    assert check_at(limits, known, 139.0, joined=100.0).limit is None
-    assert check_at(limits, known, 140.0, joined=100.0).limit == limit
+    assert check_at(limits, known, 139.0, joined=100.0).limits == ()
+    assert check_at(limits, known, 140.0, joined=100.0).limits == (limit,)
 
 
 def test_of_several_the_first_to_run_out_counts() -> None:
@@ -150,8 +150,8 @@ def test_a_row_frozen_at_100_percent_is_stalled_after_three_minutes() -> None:
     """Relays freeze rows at IN_PROGRESS with 100 % (contract Q9)."""
     known = track(TaskPhase.RUNNING, percent=100, changed_since=10.0)
 
-    assert check_at(DEFAULTS, known, 189.0).limit is None
-    assert check_at(DEFAULTS, known, 190.0) == Expiry(190.0, "stalled")
+    assert check_at(DEFAULTS, known, 189.0).limits == ()
+    assert check_at(DEFAULTS, known, 190.0).limits == ("stalled",)
 
 
 @pytest.mark.parametrize(
@@ -159,17 +159,26 @@ def test_a_row_frozen_at_100_percent_is_stalled_after_three_minutes() -> None:
     [track(TaskPhase.RUNNING, percent=99), track(TaskPhase.WAITING, percent=100)],
 )
 def test_any_other_row_may_stand_still(known: Track[Task]) -> None:
-    assert check_at(NONE, known, 1000.0).limit is None
+    assert check_at(NONE, known, 1000.0).limits == ()
+
+
+def test_what_ends_the_waiting_for_certain_comes_before_what_may_not() -> None:
+    known = track(TaskPhase.RUNNING, percent=100, absent_since=0.0)
+    limits = only(total=300.0, stalled=200.0, missing=60.0)
+
+    assert check_at(limits, known, 100.0) == Expiry(180.0, ("missing",))
+    assert check_at(limits, known, 250.0) == Expiry(300.0, ("stalled", "missing"))
+    assert check_at(limits, known, 300.0) == Expiry(inf, ("total", "stalled", "missing"))
 
 
 @pytest.mark.parametrize("start", [n * 997.13 for n in range(50)])
 def test_a_look_at_a_limit_is_never_due_at_once(start: float) -> None:
     """A sum of floats may fall short of its limit; looked at again, the time stood still."""
     looks = [check_at(only(total=0.1), track(), start, joined=start)]
-    while looks[-1].limit is None and len(looks) < 5:
+    while not looks[-1].limits and len(looks) < 5:
         looks.append(check_at(only(total=0.1), track(), looks[-1].at, joined=start))
 
-    assert looks[-1].limit == "total"
+    assert looks[-1].limits == ("total",)
 
 
 # Anything that may happen
@@ -260,7 +269,7 @@ def looks(limits: WatchLimits, history: History, joined: Joined) -> Iterator[tup
         assert turns < 5000
         expiry = check(limits, joined, history.track, now)
         yield now, expiry
-        if expiry.limit is not None or expiry.at > joined.at + 500.0:
+        if expiry.limits or expiry.at > joined.at + 500.0:
             break
         assert expiry.at > now
         now = expiry.at
@@ -277,9 +286,8 @@ def test_a_limit_fires_at_its_time_and_never_before(
     allowed = {name: value for name in NAMES if (value := getattr(limits, name)) is not None}
     for now, expiry in looks(limits, history, Joined(begun, history.track.clock(begun))):
         used = {name: history.used(name, begun, now) for name in allowed}
-        if expiry.limit is not None:
-            assert (used[expiry.limit] or 0.0) >= allowed[expiry.limit] - 1e-6
-            continue
+        for name in expiry.limits:
+            assert (used.pop(name) or 0.0) >= allowed[name] - 1e-6
         slack = 0.0 if history.failing is None else 1.0
         for name, spent in used.items():
             left = allowed[name] - (spent or 0.0)
@@ -297,9 +305,9 @@ def test_a_limit_fires_at_its_time_and_never_before(
 def test_looking_again_when_told_to_comes_to_an_end(joined: float, limit: float, name: str) -> None:
     known = track(phase_since=joined, changed_since=joined)
     limits = only(**{name: limit})
-    looks = [check_at(limits, known, joined, joined)]
-    while looks[-1].limit is None and len(looks) < 5:
-        looks.append(check_at(limits, known, looks[-1].at, joined))
+    now, looked = joined, 0
+    while not (expiry := check_at(limits, known, now, joined)).limits and looked < 5:
+        now, looked = expiry.at, looked + 1
 
-    assert looks[-1].limit == name
-    assert looks[-1].at == pytest.approx(joined + limit)
+    assert expiry.limits == (name,)
+    assert now == pytest.approx(joined + limit)
