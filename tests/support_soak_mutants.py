@@ -1,0 +1,220 @@
+"""Ways to break the client that a soak must notice: each is a context in which it is broken."""
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from msgspec.structs import replace
+
+from mjtask_async import Task, TaskUpdate, UpdateKind
+from mjtask_async import consumers, poller
+from mjtask_async._core.drill import Lot
+from mjtask_async._core.limits import Expiry
+from mjtask_async._core.schedule import Schedule
+from mjtask_async.outlook import Outlook
+from mjtask_async.stream import Inbox
+
+Update = TaskUpdate[Task]
+Deliver = Callable[[Inbox[Task], Update], None]
+
+
+def _every(count: int) -> Callable[[], bool]:
+    """Make a question that is answered yes every so many times."""
+    asked = 0
+
+    def yes() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked % count == 0
+
+    return yes
+
+
+@contextmanager
+def _delivering(instead: Callable[[Deliver, Inbox[Task], Update], None]) -> Iterator[None]:
+    deliver: Deliver = Inbox.deliver
+
+    def delivers(inbox: Inbox[Task], update: Update) -> None:
+        instead(deliver, inbox, update)
+
+    with patch.object(Inbox, "deliver", delivers):
+        yield
+
+
+def half_of_the_ends_are_dropped() -> AbstractContextManager[None]:
+    """Streams end without them."""
+    now = _every(2)
+
+    def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
+        if update.is_final and now():
+            inbox.open.pop(update.task_id, None)
+            inbox._woken.set()
+        else:
+            deliver(inbox, update)
+
+    return _delivering(instead)
+
+
+def half_of_the_ends_never_come() -> AbstractContextManager[None]:
+    """Streams stay open."""
+    now = _every(2)
+
+    def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
+        if not (update.is_final and now()):
+            deliver(inbox, update)
+
+    return _delivering(instead)
+
+
+@contextmanager
+def ends_come_twice() -> Iterator[None]:
+    """Each is read, and read again."""
+    take = Inbox.take
+    told: set[int] = set()
+
+    def takes(inbox: Inbox[Task]) -> Update:
+        update: Update = take(inbox)
+        if update.is_final and id(update) not in told:
+            told.add(id(update))
+            inbox._slots[update.task_id] = update
+        return update
+
+    with patch.object(Inbox, "take", takes):
+        yield
+
+
+def some_ends_are_wrong() -> AbstractContextManager[None]:
+    """One of twenty successes is told as a failure."""
+    now = _every(20)
+
+    def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
+        wrong = update.kind is UpdateKind.SUCCEEDED and now()
+        deliver(inbox, replace(update, kind=UpdateKind.FAILED) if wrong else update)
+
+    return _delivering(instead)
+
+
+def the_overview_hears_no_end() -> AbstractContextManager[None]:
+    """Whoever iterates over the watcher hears of progress only."""
+
+    def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
+        if not (inbox.everything and update.is_final):
+            deliver(inbox, update)
+
+    return _delivering(instead)
+
+
+@contextmanager
+def sockets_leak() -> Iterator[None]:
+    """One for every second update."""
+    now = _every(2)
+    with ExitStack() as stack:
+
+        def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
+            deliver(inbox, update)
+            if now():
+                stack.enter_context(closing(socket.socket()))
+
+        stack.enter_context(_delivering(instead))
+        yield
+
+
+def memory_leaks() -> AbstractContextManager[None]:
+    """20 KB for each update."""
+    kept: list[bytes] = []
+
+    def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
+        deliver(inbox, update)
+        kept.append(bytes(20_000))
+
+    return _delivering(instead)
+
+
+@contextmanager
+def a_slot_leaks() -> Iterator[None]:
+    """One of the two, at the hundredth request."""
+    done, now = Schedule._done, _every(100)
+    leaked: list[object] = []
+
+    def does(schedule: Schedule, ask: Any) -> None:
+        done(schedule, ask)
+        if now() and not leaked:
+            leaked.append(ask)
+            schedule._sent += 1
+
+    with patch.object(Schedule, "_done", does):
+        yield
+
+
+def one_refusal_ends_streams() -> AbstractContextManager[Any]:
+    """Any single 401 is believed."""
+    return patch.object(Outlook, "is_key_refused", lambda *_: True)
+
+
+def nobody_drills() -> AbstractContextManager[Any]:
+    """A culprit keeps its whole batch from being seen."""
+    return patch.object(Lot, "_suspicious", lambda _: False)
+
+
+def nobody_backs_off() -> AbstractContextManager[Any]:
+    """What failed is asked again at once."""
+    return patch.object(poller, "poll_delay", lambda *_, **__: 0.0)
+
+
+def limits_never_run_out() -> AbstractContextManager[Any]:
+    """Who waits for what never ends waits for ever."""
+
+    def check(*args: Any) -> Expiry:
+        return Expiry(args[-1] + 60.0)
+
+    return patch.object(consumers, "check", check)
+
+
+@contextmanager
+def losses_are_believed() -> Iterator[None]:
+    """No fetch confirms that a task is lost."""
+    expire = poller.Poller._expire
+
+    def expires(self: Any, expired: Any) -> None:
+        if expired.limit == "missing":
+            self._finish(expired, UpdateKind.LOST, "poll", 0.0)
+        else:
+            expire(self, expired)
+
+    with patch.object(poller.Poller, "_expire", expires):
+        yield
+
+
+def pushed_ends_are_believed() -> AbstractContextManager[Any]:
+    """Whoever knows an id can end it."""
+
+    def feed(self: Any, sighting: Task, source: str) -> None:
+        look = poller.Look(self.running().time(), 0.0, source)
+        if sighting.id in self.consumers:
+            self._deliver(self.tracker.sight(sighting, look))
+
+    return patch.object(poller.Poller, "feed", feed)
+
+
+MUTANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
+    make.__name__: make
+    for make in (
+        half_of_the_ends_are_dropped,
+        half_of_the_ends_never_come,
+        ends_come_twice,
+        some_ends_are_wrong,
+        the_overview_hears_no_end,
+        sockets_leak,
+        memory_leaks,
+        a_slot_leaks,
+        one_refusal_ends_streams,
+        nobody_drills,
+        nobody_backs_off,
+        limits_never_run_out,
+        losses_are_believed,
+        pushed_ends_are_believed,
+    )
+}
+"""By name."""
