@@ -9,14 +9,12 @@ import asyncio
 import gc
 import random
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator, Sized
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from math import ceil
 from random import Random
-from typing import Any
 
 from mjtask_async import (
     MJSession,
@@ -32,7 +30,17 @@ from mjtask_async.simulator.mishaps import MISHAPS
 from .support_cancel import _sockets as open_sockets
 from .support_soak_consumers import HANGS, Crowd
 from .support_soak_server import FETCH, FORBIDDEN, IMAGINE, POISON, RESTART, Book
-from .support_soak_truth import FAILED, INTERVAL, LIMITS, MISSING, SUCCEEDED, TOTAL, Ledger, Truth, draw_life
+from .support_soak_truth import (
+    FAILED,
+    INTERVAL,
+    LIMITS,
+    MISSING,
+    SUCCEEDED,
+    TOTAL,
+    Ledger,
+    Truth,
+    draw_life,
+)
 from .support_watch import LIST, now
 
 PROFILES = ("novicezk", "new-api", "trueai", "one-hub")
@@ -58,7 +66,6 @@ class Soak:
         faults: How often each fault met a request, by name.
         requests: How many requests there were, and how many there might have been.
         most: The most asyncio tasks and sockets that the run needed besides its consumers.
-        sizes: What the watcher held at the end, by name.
         memory: MB that the client held at the end of the first and of the last third.
     """
 
@@ -67,7 +74,6 @@ class Soak:
     faults: dict[str, int] = field(default_factory=dict[str, int])
     requests: tuple[int, int] = (0, 0)
     most: dict[str, int] = field(default_factory=dict[str, int])
-    sizes: dict[str, int] = field(default_factory=dict[str, int])
     memory: list[float] = field(default_factory=list[float])
 
 
@@ -79,11 +85,20 @@ class Run:
         tasks: How many are planted.
         seconds: Over which they come.
         odds: Of each fault, for each request.
+        weigh: Says how many MB the client holds.
     """
 
-    def __init__(self, seed: int, tasks: int, seconds: float, odds: float = 0.02) -> None:
+    def __init__(
+        self,
+        seed: int,
+        tasks: int,
+        seconds: float,
+        odds: float = 0.02,
+        weigh: Callable[[], float] = float,
+    ) -> None:
         self._random = Random(seed)  # noqa: S311 -- a simulation
         self._seed, self._tasks, self._seconds, self._odds = seed, tasks, seconds, odds
+        self._weigh = weigh
         self._ticks = 0.0
         self._recent: list[str] = []
         self._uncertain: list[SubmitUncertainError] = []
@@ -165,7 +180,7 @@ class Run:
             for _ in range(self._random.choice((1, 1, 1, 2, 3))):
                 self._crowd.come(self._some_of_them(task_id))
             if number in {self._tasks // 3, self._tasks - 1}:
-                self._weigh()
+                self.soak.memory.append(self._weigh())
             await asyncio.sleep(self._random.uniform(0, 2 * pause))
 
     def _plant(self, task_id: str) -> None:
@@ -232,9 +247,10 @@ class Run:
         troubles = [self._forget_all, self._restart, self._ban, self._hiccup]
         if self.soak.profile in RELAYS:
             troubles.append(self._sleep)
-        for trouble in cycle(troubles):
+        coming = cycle(troubles)
+        while True:
             await asyncio.sleep(self._random.uniform(100, 250))
-            trouble()
+            next(coming)()
 
     def _restart(self) -> None:
         self._sim.script("*", RESTART, seconds=self._random.uniform(3, 40))
@@ -276,26 +292,27 @@ class Run:
         self.soak.most[name] = max(count, self.soak.most.get(name, 0))
         self._expect(name, count <= bound, f"{count} at {now():.1f}")
 
-    def _weigh(self) -> None:
-        if tracemalloc.is_tracing():
-            self.soak.memory.append(client_memory())
-
     def _close_the_books(self) -> None:
-        soak, ledger = self.soak, self._ledger
-        soak.faults, soak.requests = self._book.faults(), (len(self._book.names), self._allowed())
+        """Look at what is left once nobody watches any more."""
+        soak = self.soak
+        soak.faults = self._book.faults()
+        soak.requests = len(self._book.names), self._allowed()
         self._expect("requests", soak.requests[0] <= soak.requests[1], soak.requests)
         self._expect_none("hung", self._crowd.here)
-        soak.sizes = sizes_of(self._watcher)
-        left = {name: size for name, size in soak.sizes.items() if size}
-        self._expect_none("left", left)
-        self._expect("left", self._watcher.statistics().watched == 0, "tasks are watched")
-        lost = ledger.excuses.pop("LOST", 0)
-        self._expect("excuses", lost <= 10 + self._tasks / 50, f"LOST {lost} times")
-        self._expect("excuses", ledger.excuses.total() <= 2, ledger.excuses)
-        if soak.memory:
-            first, last = soak.memory
-            self._expect("memory", last - first < _GROWTH, f"{first:.2f} to {last:.2f} MB")
-        ledger.compare()
+        self._expect_none(
+            "left", {name: size for name, size in sizes_of(self._watcher).items() if size}
+        )
+        self._expect_none("left", range(self._watcher.statistics().watched))
+        self._check_excuses()
+        grown = max(soak.memory, default=0.0) - min(soak.memory, default=0.0)
+        self._expect("memory", grown < _GROWTH, f"{soak.memory} MB")
+        self._ledger.compare()
+
+    def _check_excuses(self) -> None:
+        """Let chance explain little: one fetch that is wrong, in the minute that lists show nothing."""
+        excuses = self._ledger.excuses
+        self._expect("excuses", excuses["LOST"] <= 10 + self._tasks / 20, excuses)
+        self._expect("excuses", excuses.total() - excuses["LOST"] <= 2, excuses)
 
     def _allowed(self) -> int:
         """Say how many requests there may be.
@@ -329,15 +346,9 @@ def sizes_of(watcher: TaskWatcher[Task]) -> dict[str, int]:
 def _sizes(part: object) -> Iterator[tuple[str, int]]:
     for name, value in vars(part).items():
         where = f"{type(part).__name__}.{name}"
-        if name.startswith("_sent") or isinstance(value, (dict, set, list)) or hasattr(value, "popleft"):
+        if (
+            name.startswith("_sent")
+            or isinstance(value, (dict, set, list))
+            or hasattr(value, "popleft")
+        ):
             yield where, value if isinstance(value, int) else len(value)
-
-
-def client_memory() -> float:
-    """Measure the MB that neither the server nor the soak itself holds."""
-    gc.collect()
-    names = ("support_soak", "support_soak_truth", "support_soak_server", "support_soak_consumers")
-    others = ("*/simulator/*", tracemalloc.__file__, *(f"*/{name}.py" for name in names))
-    filters = [tracemalloc.Filter(inclusive=False, filename_pattern=name) for name in others]
-    traces = tracemalloc.take_snapshot().filter_traces(filters)
-    return sum(each.size for each in traces.traces) / 2**20

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from mjtask_async import (
     AuthenticationError,
@@ -156,14 +156,17 @@ class Crowd:
 
     async def _persist(self, ear: Ear, watch: Callable[[], Awaitable[None]]) -> None:
         """Watch again after an error that speaks of the server, if faults explain it."""
-        while ear.open:
-            try:
-                await watch()
-                ear.ended()
-                return
-            except (AuthenticationError, OutageError) as error:
-                self._excuse(error)
-                ear.again()
+        while not await self._is_told(watch):
+            ear.again()
+        ear.ended()
+
+    async def _is_told(self, watch: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            await watch()
+        except (AuthenticationError, OutageError) as error:
+            self._excuse(error)
+            return False
+        return True
 
     def _excuse(self, error: AuthenticationError | OutageError) -> None:
         explained = (
@@ -182,7 +185,7 @@ class Crowd:
         ear = Ear(self._ledger, ids)
 
         async def watch() -> None:
-            async for update in self._watcher.watch(*ear.open, *_first(submission)):
+            async for update in self._watcher.watch(*_of(ear, submission)):
                 ear.hear(update)
 
         await self._persist(ear, watch)
@@ -192,7 +195,7 @@ class Crowd:
         ear = Ear(self._ledger, ids)
 
         async def watch() -> None:
-            stream = self._watcher.watch(*ear.open, *_first(submission))
+            stream = self._watcher.watch(*_of(ear, submission))
             while updates := await stream.next_batch():
                 for update in updates:
                     ear.hear(update)
@@ -206,13 +209,10 @@ class Crowd:
         ear, more = Ear(self._ledger, ids[:half]), ids[half:]
 
         async def watch() -> None:
-            tasks = (*ear.open, *(() if half < len(ids) else _first(submission)))
-            async with self._watcher.watch(*tasks, keep_open=True) as stream:
-                async for update in stream:
-                    ear.hear(update)
+            async with self._watcher.watch(*_of(ear, submission), keep_open=True) as stream:
+                while ear.open:
+                    ear.hear(await anext(stream))
                     self._go_on(ear, more, stream.add, stream.discard)
-                    if not ear.open:
-                        return
 
         await self._persist(ear, watch)
 
@@ -247,7 +247,7 @@ class Crowd:
         ear = Ear(self._ledger, ids, at_once=False)
 
         async def watch() -> None:
-            found = await self._watcher.wait_all([*ear.open, *_first(submission)])
+            found = await self._watcher.wait_all(_of(ear, submission))
             for update in found.values():
                 ear.hear(update)
             for task_id in [key for key, update in found.items() if update.kind is NEEDS_INPUT]:
@@ -261,7 +261,7 @@ class Crowd:
         ear = Ear(self._ledger, ids, patience)
 
         async def watch() -> None:
-            tasks = (*ear.open, *_first(submission))
+            tasks = _of(ear, submission)
             async for update in self._watcher.watch(*tasks, timeout=patience):
                 ear.hear(update)
 
@@ -276,20 +276,20 @@ class Crowd:
         await asyncio.gather(waiting, return_exceptions=True)
 
     async def _take_one(self, ids: list[str], submission: Submission | None) -> None:
-        async with self._watcher.watch(*ids, *_first(submission)) as stream:
+        async with self._watcher.watch(*ids, *filter(None, (submission,))) as stream:
             with suppress(AuthenticationError, OutageError):
                 await anext(stream)
 
     async def _break_off(self, ids: list[str], submission: Submission | None) -> None:
         """Leave a stream lying."""
         with suppress(AuthenticationError, OutageError):
-            async for update in self._watcher.watch(*ids, *_first(submission)):
+            async for update in self._watcher.watch(*ids, *filter(None, (submission,))):
                 if self._chance.random() < 0.3 or update.is_final:
                     break
 
     async def _be_closed(self, ids: list[str], submission: Submission | None) -> None:
         """Close a stream that somebody reads."""
-        stream = self._watcher.watch(*ids, *_first(submission), keep_open=True)
+        stream = self._watcher.watch(*ids, *filter(None, (submission,)), keep_open=True)
         reading = asyncio.create_task(_exhaust(stream.next_batch))
         await asyncio.wait({reading}, timeout=self._chance.uniform(0, 60))
         await stream.aclose()
@@ -315,7 +315,7 @@ class _Outcome:
         self.task: Task | None = None
         self._ear, self._id = ear, task_id
 
-    def __enter__(self) -> "_Outcome":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
@@ -328,12 +328,12 @@ class _Outcome:
         return error is None or isinstance(error, TaskError)
 
 
-def _first(submission: Submission | None) -> tuple[Submission, ...]:
-    return () if submission is None else (submission,)
+def _of(ear: Ear, submission: Submission | None) -> list[str | Submission]:
+    """Name what is still to be heard of, the submission as itself."""
+    known = {} if submission is None else {submission.task_id: submission}
+    return [known.get(task_id, task_id) for task_id in ear.open]
 
 
 async def _exhaust(next_batch: Callable[[], Awaitable[object]]) -> None:
     while await next_batch():
         pass
-
-

@@ -8,19 +8,19 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from mjtask_async import Task, TaskUpdate, UpdateKind
-from mjtask_async import consumers, poller
+from mjtask_async import Task, TaskUpdate, UpdateKind, poller
 from mjtask_async._core.drill import Lot
-from mjtask_async._core.limits import Expiry
 from mjtask_async._core.schedule import Schedule
+from mjtask_async._core.tracker import Look
 from mjtask_async.outlook import Outlook
 from mjtask_async.stream import Inbox
 
 Update = TaskUpdate[Task]
+Mutant = Callable[[], AbstractContextManager[Any]]
 Deliver = Callable[[Inbox[Task], Update], None]
 
 
-def _every(count: int) -> Callable[[], bool]:
+def every(count: int) -> Callable[[], bool]:
     """Make a question that is answered yes every so many times."""
     asked = 0
 
@@ -33,7 +33,8 @@ def _every(count: int) -> Callable[[], bool]:
 
 
 @contextmanager
-def _delivering(instead: Callable[[Deliver, Inbox[Task], Update], None]) -> Iterator[None]:
+def delivering(instead: Callable[[Deliver, Inbox[Task], Update], None]) -> Iterator[None]:
+    """Break how updates reach their inboxes."""
     deliver: Deliver = Inbox.deliver
 
     def delivers(inbox: Inbox[Task], update: Update) -> None:
@@ -45,7 +46,7 @@ def _delivering(instead: Callable[[Deliver, Inbox[Task], Update], None]) -> Iter
 
 def half_of_the_ends_are_dropped() -> AbstractContextManager[None]:
     """Streams end without them."""
-    now = _every(2)
+    now = every(2)
 
     def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
         if update.is_final and now():
@@ -54,18 +55,7 @@ def half_of_the_ends_are_dropped() -> AbstractContextManager[None]:
         else:
             deliver(inbox, update)
 
-    return _delivering(instead)
-
-
-def half_of_the_ends_never_come() -> AbstractContextManager[None]:
-    """Streams stay open."""
-    now = _every(2)
-
-    def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
-        if not (update.is_final and now()):
-            deliver(inbox, update)
-
-    return _delivering(instead)
+    return delivering(instead)
 
 
 @contextmanager
@@ -87,13 +77,13 @@ def ends_come_twice() -> Iterator[None]:
 
 def some_ends_are_wrong() -> AbstractContextManager[None]:
     """One of twenty successes is told as a failure."""
-    now = _every(20)
+    now = every(20)
 
     def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
         wrong = update.kind is UpdateKind.SUCCEEDED and now()
         deliver(inbox, replace(update, kind=UpdateKind.FAILED) if wrong else update)
 
-    return _delivering(instead)
+    return delivering(instead)
 
 
 def the_overview_hears_no_end() -> AbstractContextManager[None]:
@@ -103,13 +93,13 @@ def the_overview_hears_no_end() -> AbstractContextManager[None]:
         if not (inbox.everything and update.is_final):
             deliver(inbox, update)
 
-    return _delivering(instead)
+    return delivering(instead)
 
 
 @contextmanager
 def sockets_leak() -> Iterator[None]:
     """One for every second update."""
-    now = _every(2)
+    now = every(2)
     with ExitStack() as stack:
 
         def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
@@ -117,25 +107,14 @@ def sockets_leak() -> Iterator[None]:
             if now():
                 stack.enter_context(closing(socket.socket()))
 
-        stack.enter_context(_delivering(instead))
+        stack.enter_context(delivering(instead))
         yield
-
-
-def memory_leaks() -> AbstractContextManager[None]:
-    """20 KB for each update."""
-    kept: list[bytes] = []
-
-    def instead(deliver: Deliver, inbox: Inbox[Task], update: Update) -> None:
-        deliver(inbox, update)
-        kept.append(bytes(20_000))
-
-    return _delivering(instead)
 
 
 @contextmanager
 def a_slot_leaks() -> Iterator[None]:
     """One of the two, at the hundredth request."""
-    done, now = Schedule._done, _every(100)
+    done, now = Schedule._done, every(100)
     leaked: list[object] = []
 
     def does(schedule: Schedule, ask: Any) -> None:
@@ -158,20 +137,6 @@ def nobody_drills() -> AbstractContextManager[Any]:
     return patch.object(Lot, "_suspicious", lambda _: False)
 
 
-def nobody_backs_off() -> AbstractContextManager[Any]:
-    """What failed is asked again at once."""
-    return patch.object(poller, "poll_delay", lambda *_, **__: 0.0)
-
-
-def limits_never_run_out() -> AbstractContextManager[Any]:
-    """Who waits for what never ends waits for ever."""
-
-    def check(*args: Any) -> Expiry:
-        return Expiry(args[-1] + 60.0)
-
-    return patch.object(consumers, "check", check)
-
-
 @contextmanager
 def losses_are_believed() -> Iterator[None]:
     """No fetch confirms that a task is lost."""
@@ -191,30 +156,30 @@ def pushed_ends_are_believed() -> AbstractContextManager[Any]:
     """Whoever knows an id can end it."""
 
     def feed(self: Any, sighting: Task, source: str) -> None:
-        look = poller.Look(self.running().time(), 0.0, source)
-        if sighting.id in self.consumers:
-            self._deliver(self.tracker.sight(sighting, look))
+        look = Look(self.running().time(), 0.0, source)
+        sights = self.tracker.sight if sighting.id in self.consumers else _sees_nothing
+        self._deliver(sights(sighting, look))
 
     return patch.object(poller.Poller, "feed", feed)
 
 
-MUTANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
-    make.__name__: make
-    for make in (
-        half_of_the_ends_are_dropped,
-        half_of_the_ends_never_come,
-        ends_come_twice,
-        some_ends_are_wrong,
-        the_overview_hears_no_end,
-        sockets_leak,
-        memory_leaks,
-        a_slot_leaks,
-        one_refusal_ends_streams,
-        nobody_drills,
-        nobody_backs_off,
-        limits_never_run_out,
-        losses_are_believed,
-        pushed_ends_are_believed,
+def _sees_nothing(*_: object) -> None:
+    pass
+
+
+MUTANTS: Mapping[str, tuple[Mutant, str]] = {
+    make.__name__: (make, promise)
+    for make, promise in (
+        (half_of_the_ends_are_dropped, "lost"),
+        (ends_come_twice, "doubled"),
+        (some_ends_are_wrong, "wrong"),
+        (the_overview_hears_no_end, "overview"),
+        (sockets_leak, "sockets"),
+        (a_slot_leaks, "left"),
+        (one_refusal_ends_streams, "AuthenticationError"),
+        (nobody_drills, "OutageError"),
+        (losses_are_believed, "wrong"),
+        (pushed_ends_are_believed, "early or late"),
     )
 }
-"""By name."""
+"""By name, each with a promise that it breaks."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from math import inf
 
 from mjtask_async import AuthenticationError, OutageError
@@ -50,11 +51,8 @@ class Book:
     def refusal_is_explained(self, error: AuthenticationError) -> bool:
         """Whether the key was refused three times in a row, over ten seconds."""
         del error
-        times: list[float] = []
-        for each, name in self._polls_backwards():
-            if each.status == 200 and name in HARMLESS:
-                break
-            times += [each.started] * (each.status in {401, 403})
+        since = takewhile(lambda each: not _is_good(*each), self._polls_backwards())
+        times = [each.started for each, _ in since if each.status in {401, 403}]
         return len(times) >= _REFUSALS and times[0] - times[-1] >= _REFUSED_FOR
 
     def outage_is_explained(self, error: OutageError) -> bool:
@@ -70,13 +68,11 @@ class Book:
             if each.endpoint == FETCH and each.ids == (task_id,) and name in _NOT_FOUND
         ]
         long = MISSING - INTERVAL
-        return any(
-            at >= since and not self._was_shown(task_id, at - long, at) for at in denials
-        )
+        return any(at >= since and not self._was_shown(task_id, at - long, at) for at in denials)
 
     def _was_shown(self, task_id: str, since: float, until: float = inf) -> bool:
         return any(
-            each.status == 200 and name in HARMLESS and self.poison.isdisjoint(each.ids)
+            _is_good(each, name) and self.poison.isdisjoint(each.ids)
             for each, name in self._polls_backwards()
             if since <= each.started <= until and task_id in each.ids
         )
@@ -92,6 +88,9 @@ class Book:
         """Note which fault comes, just after its request was noted."""
         fault = self._take(endpoint, now)
         self.names.append(_NAMES.get(id(fault), ""))
-        if len(self.names) == self._most:
-            self._stop()
+        {self._most: self._stop}.get(len(self.names), bool)()
         return fault
+
+
+def _is_good(request: RequestRecord, fault: str) -> bool:
+    return request.status == 200 and fault in HARMLESS

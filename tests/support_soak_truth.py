@@ -20,8 +20,6 @@ LOST, TIMED_OUT, NEEDS_INPUT = UpdateKind.LOST, UpdateKind.TIMED_OUT, UpdateKind
 SHARED = frozenset((SUCCEEDED, FAILED, CANCELLED))
 """Ends of the task itself; the others are one consumer's alone."""
 
-Key = tuple[str, UpdateKind, int, float]
-
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -176,11 +174,6 @@ class Times(NamedTuple):
     total: float
 
 
-def _never(task_id: str, since: float) -> bool:
-    del task_id, since
-    return False
-
-
 @dataclass
 class Ledger:
     """What was promised and what came of it.
@@ -200,11 +193,11 @@ class Ledger:
     truths: dict[str, Truth] = field(default_factory=dict[str, Truth])
     broken: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     kinds: Counter[UpdateKind] = field(default_factory=Counter[UpdateKind])
-    shared: set[Key] = field(default_factory=set[Key])
-    overview: Counter[Key] = field(default_factory=Counter[Key])
+    shared: set[str] = field(default_factory=set[str])
+    overview: Counter[str] = field(default_factory=Counter[str])
     submits: Counter[str] = field(default_factory=Counter[str])
     excuses: Counter[str] = field(default_factory=Counter[str])
-    explains_loss: Callable[[str, float], bool] = _never
+    explains_loss: Callable[[str, float], bool] = lambda *_: False
     lag: float = 0.0
 
     def expect(self, promise: str, kept: object, what: object) -> None:
@@ -257,6 +250,6 @@ class Ledger:
         self.expect("overview", not missed, f"{len(missed)} unheard: {sorted(missed)[:3]}")
 
 
-def key_of(update: TaskUpdate[Task]) -> Key:
-    """Name an end, without holding its task."""
-    return update.task_id, update.kind, update.sequence, update.observed_at
+def key_of(update: TaskUpdate[Task]) -> str:
+    """Name an end, without holding any part of it."""
+    return f"{update.task_id} {update.kind} {update.sequence} {update.observed_at}"
