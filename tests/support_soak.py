@@ -312,7 +312,7 @@ class Run:
         """Let chance explain little: one fetch that is wrong, in the minute that lists show nothing."""
         excuses = self._ledger.excuses
         self._expect("excuses", excuses["LOST"] <= 10 + self._tasks / 20, excuses)
-        self._expect("excuses", excuses.total() - excuses["LOST"] <= 2, excuses)
+        self._expect("excuses", excuses.total() - excuses["LOST"] <= 2 + self._tasks / 200, excuses)
 
     def _allowed(self) -> int:
         """Say how many requests there may be.
