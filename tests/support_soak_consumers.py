@@ -301,11 +301,12 @@ class Crowd:
         """Push an end that is not true, as a stranger may."""
         del submission
         await asyncio.sleep(self._chance.uniform(0, 30))
-        status = self._chance.choice(("SUCCESS", "FAILURE"))
+        succeeds = SUCCEEDED in self._ledger.truths[ids[-1]].kinds
+        status = "FAILURE" if succeeds else "SUCCESS"
         self._watcher.feed(Task(id=ids[-1], status=status, fail_reason="a lie"))
 
     WAYS: ClassVar = [_read, _read, _read_slowly, _change, _wait, _wait_for_all]
-    WAYS += [_be_impatient, _be_cancelled, _take_one, _break_off, _be_closed, _lie]
+    WAYS += [_be_impatient, _be_cancelled, _take_one, _break_off, _be_closed, _lie, _lie]
 
 
 class _Outcome:
