@@ -267,7 +267,7 @@ class Run:
     def _ban(self) -> None:
         """Too many requests, and then none at all for a while (contract 4.2)."""
         self._sim.script("*", MISHAPS["429"], seconds=40)
-        self._sim.script("*", FORBIDDEN, seconds=self._random.uniform(50, 100))
+        self._sim.script("*", FORBIDDEN, seconds=self._random.uniform(20, 60))
 
     def _sleep(self) -> None:
         """A relay's updater sleeps (contract Q11, Q33)."""

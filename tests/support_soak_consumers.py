@@ -79,9 +79,10 @@ class Ear:
         self._last.clear()
         self.add(*self.open)
 
-    def drop(self, task_id: str) -> None:
+    def drop(self, *ids: str) -> None:
         """Stop watching."""
-        del self.open[task_id]
+        for task_id in ids:
+            del self.open[task_id]
 
     def hear(self, update: TaskUpdate[Task]) -> None:
         """Mind an update."""
@@ -250,8 +251,8 @@ class Crowd:
             found = await self._watcher.wait_all(_of(ear, submission))
             for update in found.values():
                 ear.hear(update)
-            for task_id in [key for key, update in found.items() if update.kind is NEEDS_INPUT]:
-                ear.drop(task_id)  # nothing else will come
+            waiting = [key for key, update in found.items() if update.kind is NEEDS_INPUT]
+            ear.drop(*waiting)  # nothing else will come
 
         await self._persist(ear, watch)
 

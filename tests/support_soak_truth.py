@@ -11,8 +11,8 @@ from mjtask_async.simulator import Step
 
 TOTAL, OUTAGE, MISSING, STUCK = 900.0, 300.0, 60.0, 180.0
 LIMITS = WatchLimits(total=TOTAL, outage=OUTAGE, missing=MISSING)
-LAG = 450.0
-"""Seconds by which an end may be told late: an outage, and a relay that sleeps besides."""
+LAG = 600.0
+"""Seconds by which an end may be told late: an outage, after a ban or a relay's sleep."""
 INTERVAL = 3.0
 
 SUCCEEDED, FAILED, CANCELLED = UpdateKind.SUCCEEDED, UpdateKind.FAILED, UpdateKind.CANCELLED
