@@ -10,7 +10,7 @@ from typing import Any, Generic, cast
 from msgspec import Struct, json
 
 from ._core.calls import Bot
-from ._core.naming import content_of
+from ._core.naming import content_of, former_content_of
 from .errors import ConfigurationError, MJTaskError
 from .models import ImageInput, T
 
@@ -124,6 +124,15 @@ def content(job: BulkJob) -> str:
     """
     images = [_digest(number, image) for number, image in enumerate(job.images)]
     return content_of(job.prompt, images, job.bot, job.account_filter)
+
+
+def former_content(job: BulkJob) -> str:
+    """Digest a job as earlier journals know it."""
+    images = [
+        sha256(image).hexdigest() if isinstance(image, bytes) else os.fspath(image)
+        for image in job.images
+    ]
+    return former_content_of(job.prompt, images, job.bot, job.account_filter)
 
 
 def labels_of(then: object) -> tuple[str, ...]:

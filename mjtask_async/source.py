@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from ._core.naming import Names, Wanted, name_of_key
 from .errors import ConfigurationError
-from .jobs import BulkJob, Entry, content, job_of, whatever_of
+from .jobs import BulkJob, Entry, content, former_content, job_of, whatever_of
 from .recorder import in_thread
 
 if TYPE_CHECKING:
@@ -145,13 +145,18 @@ class Source:
             job = job_of(given, index)
             self._unique.check(job, index)
             if self._known is not None and job.key is None:
-                digest = await _content(job, index)
+                digest = self._as_known(job, await _content(job, index))
         except ConfigurationError as error:
             return Entry(index, "", whatever_of(given), error=error), ""
         self._unique.add(job)
         if job.key is not None:
             name = name_of_key(job.key)
         return Entry(index, name, job, self._then if job.then is None else job.then), digest
+
+    def _as_known(self, job: BulkJob, digest: str) -> str:
+        """Choose the digest by which the journal knows a job."""
+        former = digest if digest in self._names else former_content(job)
+        return former if former in self._names else digest
 
     async def _all_of(self, jobs: Sequence[Given]) -> list[Entry]:
         """Name all jobs: first those that are in the journal as they are, then the rest."""

@@ -7,11 +7,13 @@
 3. So lines may be moved, and buttons changed, without paying again for what is there. Which
    of several equal jobs is left can only be known when all have been seen: of a list, first
    `Names.same` is asked for all of them, then `Names.next` for the rest.
+4. Journals of schema 1 to 3 digested the same content otherwise (`former_content_of`).
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from heapq import heappop, heappush
 from typing import TypeAlias
 
 from msgspec import json
@@ -19,6 +21,7 @@ from msgspec import json
 Wanted: TypeAlias = tuple[str, ...] | None
 """The buttons that a job was to press; None if nobody knows."""
 _CONTENT = "content"
+_GONE = object()
 
 
 class Names:
@@ -30,31 +33,44 @@ class Names:
 
     def __init__(self, begun: Mapping[str, Wanted] | None = None) -> None:
         self._left: dict[str, dict[int, Wanted]] = {}
+        self._first: dict[tuple[str, Wanted] | str, list[int]] = {}
         self._last: Counter[str] = Counter()
         for name, wanted in (begun or {}).items():
             kind, _, rest = name.partition(":")
             content, _, number = rest.partition(":")
             if kind == _CONTENT and number.isdecimal():
-                self._left.setdefault(content, {})[int(number)] = wanted
-                self._last[content] = max(self._last[content], int(number))
+                self._add(content, int(number), wanted)
+
+    def __contains__(self, content: str) -> bool:
+        """Whether the journal holds, or has held, a job with this content."""
+        return content in self._left
 
     def same(self, content: str, then: tuple[str, ...]) -> str | None:
         """Name a job that is in the journal with the same buttons; None if there is none."""
-        left = self._left.get(content, {})
-        number = next((each for each in sorted(left) if left[each] == then), None)
-        return None if number is None else self._claim(content, number)
+        return self._claim(content, (content, then))
 
     def next(self, content: str) -> str:
         """Name a job that is in the journal with other buttons, or not at all."""
-        left = self._left.get(content)
-        if left:
-            return self._claim(content, min(left))
+        name = self._claim(content, content)
+        if name is not None:
+            return name
         self._last[content] += 1
         return f"{_CONTENT}:{content}:{self._last[content]}"
 
-    def _claim(self, content: str, number: int) -> str:
-        del self._left[content][number]
-        return f"{_CONTENT}:{content}:{number}"
+    def _add(self, content: str, number: int, wanted: Wanted) -> None:
+        self._left.setdefault(content, {})[number] = wanted
+        self._last[content] = max(self._last[content], number)
+        for key in ((content, wanted), content):
+            heappush(self._first.setdefault(key, []), number)
+
+    def _claim(self, content: str, key: tuple[str, Wanted] | str) -> str | None:
+        """Take the first job of a row that nobody has taken."""
+        row, left = self._first.get(key, []), self._left.get(content, {})
+        while row:
+            number = heappop(row)
+            if left.pop(number, _GONE) is not _GONE:
+                return f"{_CONTENT}:{content}:{number}"
+        return None
 
 
 def name_of_key(key: str) -> str:
@@ -72,3 +88,8 @@ def content_of(prompt: str, images: Iterable[str], *more: object) -> str:
     """
     content = (prompt, list(images), *more)
     return sha256(json.encode(content, order="deterministic")).digest()[:16].hex()
+
+
+def former_content_of(prompt: str, images: Iterable[str], *more: object) -> str:
+    """Digest a job as journals of schema 1 to 3 know it: files by their paths, keys in order."""
+    return sha256(json.encode((prompt, list(images), *more))).digest()[:16].hex()

@@ -29,10 +29,11 @@ from mjtask_async import (
 )
 from mjtask_async._core.failures import Failure
 from mjtask_async._core.replay import MODAL, Kind, Record
+from mjtask_async.jobs import content, former_content
 from mjtask_async.journal import Journal, read
 
 from ..support_bulk import always, origin, outcomes, refusal
-from ..support_stub import Reply, novicezks
+from ..support_stub import PNG, Reply, novicezks
 
 FOX = BulkJob("a fox", key="fox")
 NAME = "key:fox"
@@ -160,6 +161,42 @@ async def test_a_run_goes_on_with_an_older_journal(path: Path) -> None:
 
     assert [len(outcome.tasks) for outcome in moved] == [2, 1]
     assert len(server.asked) == asked
+
+
+def make_former(path: Path, jobs: list[BulkJob]) -> None:
+    """Name jobs as journals of schema 3 did."""
+    make_older(path)
+    with closing(sqlite3.connect(path)) as database:
+        for job in jobs:
+            database.execute(
+                "UPDATE records SET job = replace(job, ?1, ?2),"
+                "data = CAST(replace(CAST(data AS TEXT), ?1, ?2) AS BLOB)",
+                (content(job), former_content(job)),
+            )
+        database.commit()
+
+
+@pytest.mark.parametrize("kind", [list, iter])
+async def test_jobs_that_an_older_journal_names_otherwise_are_not_paid_for_again(
+    path: Path, kind: Callable[[list[BulkJob]], Any]
+) -> None:
+    picture = path.with_name("a.png")
+    picture.write_bytes(PNG)
+    jobs = [
+        BulkJob("with a picture", images=(picture,)),
+        BulkJob("with bytes", images=(PNG,)),
+        BulkJob("with accounts", account_filter={"remark": "a", "modes": ["FAST"]}),
+    ]
+    async with origin() as (server, session):
+        await outcomes(session, kind([*jobs, jobs[0]]), journal=path)
+        await asyncio.to_thread(make_former, path, jobs)
+        for more in (0, 1):
+            found = await outcomes(session, kind([*jobs, *jobs[:1] * (1 + more)]), journal=path)
+            assert sum(outcome.resumed for outcome in found) == 4
+        again = await outcomes(session, kind([*jobs, *jobs[:1] * 2]), journal=path)
+
+    assert server.prompts == {"with a picture": 3, "with bytes": 1, "with accounts": 1}
+    assert [outcome.resumed for outcome in again] == [True] * 5
 
 
 @pytest.mark.parametrize("kinds", [(Kind.INTENT,), (*SENT, Kind.REFUSED)])
