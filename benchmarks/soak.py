@@ -141,7 +141,8 @@ def seeds(count: int = 50, first: int = 1) -> None:
 
 
 def _line(seed: int, soak: Soak, took: float) -> str:
-    ledger, (requests, bound), (first, last) = soak.ledger, soak.requests, soak.memory
+    ledger, (requests, bound) = soak.ledger, soak.requests
+    first, last = min(soak.memory[:4]), min(soak.memory[4:])
     excuses = [ledger.excuses[name] for name in ("LOST", "OutageError", "AuthenticationError")]
     excused = "{:13} {:3} {:3}".format(*excuses)
     figures = f"{requests:8} {bound:6} {ledger.kinds.total():5} {excused}"
