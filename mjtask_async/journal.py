@@ -292,10 +292,7 @@ _SELECT = "SELECT job, step, kind, at, data FROM records"
 
 def _resolved(path: Path) -> Path:
     """Find the file itself, whichever links lead to it."""
-    try:
-        found = path.resolve()
-    except (OSError, RuntimeError) as error:  # links in a circle
-        raise JournalError(f"journal {path}: {error}") from error
+    found = Path(os.path.realpath(path))
     folder = found.parent
     if not folder.is_dir():
         raise JournalError(f"journal {path}: there is no folder {folder}; make it first")

@@ -19,10 +19,6 @@ class Losses(Generic[T]):
         self._failures: Counter[str] = Counter()
         self._again_at: dict[str, float] = {}
 
-    def __len__(self) -> int:
-        """Count what is kept of tasks."""
-        return len(self._waiting) + len(self._failures) + len(self._again_at)
-
     def __contains__(self, task_id: str) -> bool:
         """Whether anybody waits to hear of a task."""
         return task_id in self._waiting

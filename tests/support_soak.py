@@ -342,7 +342,7 @@ async def _result(session: MJSession[Task], prompt: str) -> Submission | MJTaskE
 def sizes_of(watcher: TaskWatcher[Task]) -> dict[str, int]:
     """Measure everything in which a watcher keeps tasks or requests."""
     poller = watcher._poller
-    parts = (poller, poller.schedule, poller.tracker, poller.consumers)
+    parts = (poller, poller.schedule, poller.tracker, poller.consumers, poller._losses)
     return {name: size for part in parts for name, size in _sizes(part)}
 
 

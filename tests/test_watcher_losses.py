@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mjtask_async import UpdateKind, WatchLimits
+from mjtask_async import Task, UpdateKind, WatchLimits
 from mjtask_async.simulator import Fault
 from mjtask_async.simulator.mishaps import MISHAPS
 
@@ -50,6 +50,38 @@ async def test_another_limit_that_runs_out_in_the_middle_of_a_confirmation_count
 
         assert ends == [kind]
         assert now() <= 21 + 60 + 25 + 1
+
+
+async def test_who_leaves_in_the_middle_of_a_confirmation_is_told_nothing() -> None:
+    async with watching() as (sim, _, watcher):
+        sim.plant("1", frozen())
+        gone, other = watcher.watch("1", keep_open=True), watcher.watch("1")
+        await asyncio.sleep(20)
+        sim.forget("1")
+        sim.script(FETCH, Fault.slow(25))
+        await asyncio.sleep(70)
+        gone.discard("1")
+        ends = [update.kind async for update in other if update.is_final]
+
+        assert ends == [UpdateKind.LOST]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(gone.next_batch(), 100)
+        await gone.aclose()
+
+
+async def test_a_confirmation_is_asked_for_once_however_often_it_is_looked_for() -> None:
+    async with watching() as (sim, _, watcher):
+        sim.plant("1", frozen())
+        stream = watcher.watch("1", limits=WatchLimits(missing=60, stalled=90))
+        await asyncio.sleep(20)
+        sim.forget("1")
+        sim.script(FETCH, Fault.slow(25), times=9)
+        await asyncio.sleep(65)
+        watcher.feed(Task(id="1", status="IN_PROGRESS", progress="50%"))  # "stalled" begins anew
+        ends = [(update.kind, now()) async for update in stream if update.is_final]
+
+        assert [kind for kind, _ in ends] == [UpdateKind.LOST]
+        assert len(singles(sim)) == 1
 
 
 async def test_total_comes_in_time_while_a_loss_cannot_be_confirmed() -> None:

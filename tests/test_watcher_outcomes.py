@@ -295,7 +295,7 @@ async def test_an_outage_counts_for_the_total_limit_only() -> None:
         task_id = ids_of(1)[0]
         sim.plant(task_id, life(300))
         await anext(watcher.watch(task_id))
-        sim.script(LIST, Fault.answer(500), times=8)
+        sim.script(LIST, Fault.answer(429), times=8)
         limits = WatchLimits(stalled=100, running=None, outage=None)
         task = await watcher.wait(task_id, limits=limits)
 

@@ -169,9 +169,9 @@ def make_former(path: Path, jobs: list[BulkJob]) -> None:
     with closing(sqlite3.connect(path)) as database:
         for job in jobs:
             database.execute(
-                "UPDATE records SET job = replace(job, ?1, ?2),"
-                "data = CAST(replace(CAST(data AS TEXT), ?1, ?2) AS BLOB)",
-                (content(job), former_content(job)),
+                "UPDATE records SET job = replace(job, :new, :old),"
+                "data = CAST(replace(CAST(data AS TEXT), :new, :old) AS BLOB)",
+                {"new": content(job), "old": former_content(job)},
             )
         database.commit()
 
