@@ -86,6 +86,7 @@ class BulkRun(Generic[T]):
         watcher: Yours, if you have one; it stays open.
         in_flight: Jobs under way at once, those whose outcome nobody has taken included.
         then: Buttons to press on success, such as ``("U1", "U2")``; each makes its own task.
+            A button's label and its custom id are taken for two buttons.
         journal: The file that remembers what was submitted. Without one, a crash loses it.
         download_to: The folder for pictures; it is made. None: no downloads.
         names: How files are called: ``{index}`` (from 0), ``{slug}``, ``{label}`` (``grid``,

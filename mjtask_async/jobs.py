@@ -12,7 +12,7 @@ from msgspec import Struct, json
 from ._core.calls import Bot
 from ._core.naming import content_of, former_content_of
 from .errors import ConfigurationError, MJTaskError
-from .models import ImageInput, T
+from .models import ImageInput, T, bare
 
 LONGEST_PROMPT = 2**16
 """Bytes of UTF-8. Midjourney itself reads a few thousand; more is a file in the wrong place."""
@@ -136,7 +136,7 @@ def former_content(job: BulkJob) -> str:
 
 
 def labels_of(then: object) -> tuple[str, ...]:
-    """Check the buttons to press.
+    """Check the buttons to press, and spell each as it is looked for.
 
     Raises:
         ConfigurationError: They are no texts, or one is there twice.
@@ -147,15 +147,16 @@ def labels_of(then: object) -> tuple[str, ...]:
         labels = tuple(cast("Any", then))
     except TypeError:
         raise ConfigurationError(f"then is {then!r}; give labels such as U1") from None
-    if not all(isinstance(label, str) and label.strip() for label in labels):
+    if not all(isinstance(label, str) and bare(label) for label in labels):
         raise ConfigurationError(f"then is {then!r}; give labels such as U1")
     try:
         "".join(labels).encode()
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"then is {then!r}: {error}") from None
-    if len(set(labels)) < len(labels):
+    spelt = tuple(map(bare, labels))
+    if len(set(spelt)) < len(spelt):
         raise ConfigurationError(f"then is {then!r}: each button is pressed once")
-    return labels
+    return spelt
 
 
 def _job_of(given: object) -> BulkJob:

@@ -211,16 +211,16 @@ class Task(Struct, frozen=True, rename="camel", gc=False):
             LookupError: No such button; the message says which there are.
         """
         buttons = self.buttons or ()
-        wanted = _bare(name)
+        wanted = bare(name)
         for button in buttons:
-            if wanted and wanted in map(_bare, (button.label, button.emoji, button.custom_id)):
+            if wanted and wanted in map(bare, (button.label, button.emoji, button.custom_id)):
                 return button
         names = ", ".join(repr(b.label or b.emoji or b.custom_id) for b in buttons) or "none"
         message = f"task {self.id} has no button {name!r}; it has: {names}"
         raise LookupError(message)
 
 
-def _bare(name: str | None) -> str:
+def bare(name: str | None) -> str:
     """Drop what tells an emoji's look, which servers send and keyboards leave out."""
     return (name or "").replace("\ufe0f", "").strip()
 

@@ -75,6 +75,16 @@ async def test_each_button_gives_a_task_and_a_picture(profile: str, tmp_path: Pa
     assert again.images == outcome.images
 
 
+async def test_a_blank_more_in_a_label_presses_no_second_time(tmp_path: Path) -> None:
+    async with server("trueai") as (sim, session):
+        outcome = await fox(session, tmp_path, then=("U1", "🔄"))
+        again = await fox(session, tmp_path, then=("U1 ", "🔄\ufe0f"))
+
+        assert submits(sim).count(press(sim)) == 2
+    assert (outcome.error, again.resumed) == (None, True)
+    assert [task.id for task in again.tasks] == [task.id for task in outcome.tasks]
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_several_buttons_may_fail_each_in_its_way(profile: str, tmp_path: Path) -> None:
     async with server(profile) as (sim, session):
