@@ -12,6 +12,7 @@
 import filecmp
 import os
 import shutil
+import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -136,8 +137,8 @@ class Places:
 
 
 def are_there(paths: Iterable[Path]) -> bool:
-    """Whether all of some files exist."""
-    return all(path.is_file() for path in paths)
+    """Whether all of some files exist, and none has been emptied."""
+    return all(map(_holds_something, paths))
 
 
 def flush(folder: Path) -> None:
@@ -149,6 +150,14 @@ def flush(folder: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > 0
 
 
 def _put(part: Path, path: Path) -> bool:

@@ -167,6 +167,18 @@ async def test_pictures_that_are_gone_are_fetched_again(options: dict[str, Any])
     assert (again.error, again.resumed, server.prompts) == (None, False, {"a fox": 1})
 
 
+async def test_a_picture_that_was_emptied_is_fetched_again(options: dict[str, Any]) -> None:
+    async with origin() as (server, session):
+        (first,) = await outcomes(session, [A], **options)
+        first.images[0].write_bytes(b"")
+        found = [outcome for _ in range(2) for outcome in await outcomes(session, [A], **options)]
+
+    assert [path.name for path in found[0].images] == ["a-fox-grid-2.png"]
+    assert found[0].images[0].read_bytes() == picture()
+    assert [outcome.resumed for outcome in found] == [False, True]
+    assert (found[1].images, server.prompts) == (found[0].images, {"a fox": 1})
+
+
 async def test_a_name_is_not_given_again_when_its_file_is_moved(options: dict[str, Any]) -> None:
     async with origin() as (_, session), BulkRun(session, [A, B], in_flight=1, **options) as run:
         first = await anext(run)
