@@ -71,8 +71,8 @@ class BulkRun(Generic[T]):
     row over at least 10 s, `QuotaError`, `UnsupportedError`, `OutageError`, a wish for a pause
     of more than 120 s, a full disk, ten submits in a row whose fate is unknown. Then nothing
     more is submitted; what runs is finished, its outcomes come and those of jobs that ended
-    earlier, and at the end the error is raised. With a journal the same call goes on from
-    there, under another key of the same account, too.
+    earlier with the same buttons, and at the end the error is raised. With a journal the same
+    call goes on from there, under another key of the same account, too.
 
     Leaving the block early, or being cancelled, leaves running tasks to the server, and
     their ids in the journal. In a loop that is done at once but for submits under way, which
@@ -193,7 +193,7 @@ class BulkRun(Generic[T]):
     def stop(self) -> None:
         """Submit nothing more; the iteration ends when what runs has finished.
 
-        Jobs that ended in an earlier run are still told.
+        Jobs that ended in an earlier run, with the same buttons, are still told.
         """
         if self._tools is not None:
             self._tools.submitting.turns.stop()
