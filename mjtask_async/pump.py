@@ -1,4 +1,8 @@
-"""Pulls the jobs of a bulk run while there is room, and after a stop those that cost nothing."""
+"""Pulls the jobs of a bulk run while there is room, and after a stop those that cost nothing.
+
+A source may swallow a cancellation and give its next job all the same, as `asyncio.wait_for`
+does before Python 3.12. So it is not the cancellation that ends the pulling, but a flag.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -41,6 +45,8 @@ class Pump:
         self._start = start
         self._leave = leave
         self._on_end = on_end
+        self._is_stopped = self._is_closed = False
+        self._patience: float | None = None
         self._tasks = [asyncio.create_task(self._run())]
 
     @property
@@ -50,20 +56,22 @@ class Pump:
 
     def stop(self) -> None:
         """Start nothing new; of what still comes take only jobs that ended earlier."""
-        if len(self._tasks) == 1:
+        if not self._is_stopped:
+            self._is_stopped = True
             self._tasks[0].cancel()
             self._tasks.append(asyncio.create_task(self._tell()))
 
     async def aclose(self) -> None:
         """Pull nothing more."""
+        self._is_stopped = self._is_closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self) -> None:
         try:
-            while (entry := await self._pull(None)) is not None:
-                self._start(entry)
+            while not self._is_stopped and (entry := await self._pull()) is not None:
+                self._take(entry)
         except Exception as error:  # noqa: BLE001 -- raised when all is done
             self.error = error
         finally:
@@ -71,39 +79,55 @@ class Pump:
 
     async def _tell(self) -> None:
         await asyncio.wait(self._tasks[:1])
+        self._patience = PATIENCE if self._source.is_slow else None
         try:
-            await self._look_further(PATIENCE if self._source.is_slow else None)
+            await self._look_further()
         except Exception as error:  # noqa: BLE001 -- what stopped the run counts more
             self.error = self.error or error
         finally:
             self._on_end()
 
-    async def _look_further(self, patience: float | None) -> None:
-        passed_over, now = 0, asyncio.get_running_loop().time
-        while self._source.may_hold_ended and passed_over < PASSED_OVER:
-            started = now()
-            entry = await self._pull(patience)
-            patience = None if patience is None else patience - (now() - started)
-            if entry is None:
-                return
-            if self._source.has_ended(entry):
-                self._start(entry)
-                passed_over = 0
-            else:
-                self._leave(entry.index)
-                passed_over += 1
-                await asyncio.sleep(0)
+    async def _look_further(self) -> None:
+        passed_over = 0
+        while self._may_look(passed_over) and (entry := await self._pull()) is not None:
+            passed_over = 0 if self._take(entry) else passed_over + 1
+            await asyncio.sleep(0)
 
-    async def _pull(self, patience: float | None) -> Entry | None:
+    def _may_look(self, passed_over: int) -> bool:
+        if self._is_closed or (self._patience is not None and self._patience <= 0):
+            return False
+        return self._source.may_hold_ended and passed_over < PASSED_OVER
+
+    def _take(self, entry: Entry) -> bool:
+        """Start a job, unless the run was stopped and it is new."""
+        may_start = not self._is_stopped or self._source.has_ended(entry)
+        if may_start:
+            self._start(entry)
+        else:
+            self._leave(entry.index)
+        return may_start
+
+    async def _pull(self) -> Entry | None:
         await self._slots.acquire()
         entry = None
         try:
-            async with asyncio.timeout(patience):
-                entry = await self._source.next()
-        except TimeoutError:
-            if patience is None:
-                raise  # the source's own
+            entry = await self._ask()
         finally:
             if entry is None:
                 self._slots.release()
         return entry
+
+    async def _ask(self) -> Entry | None:
+        """Ask the source while there is patience; the wait for room is none of its doing."""
+        now = asyncio.get_running_loop().time
+        limit, started = asyncio.timeout(self._patience), now()
+        try:
+            async with limit:
+                return await self._source.next()
+        except TimeoutError:
+            if limit.expired():
+                return None
+            raise  # the source's own
+        finally:
+            if self._patience is not None:
+                self._patience -= now() - started
