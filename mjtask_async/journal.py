@@ -3,8 +3,9 @@
 1. Synchronous throughout, and safe to call from several threads, one call at a time.
 2. `Journal.append` returns when its records are on the disk: WAL, synchronous=FULL.
 3. One process at a time: a lock of the operating system on a file beside the journal,
-   which ends with the process, however that ends. Symbolic links lead to the same lock;
-   hard links and bind mounts do not, and SQLite itself cannot bear them.
+   which ends with the process, however that ends, and whatever it has forked. Symbolic
+   links lead to the same lock; hard links and bind mounts do not, and SQLite itself cannot
+   bear them.
 4. A journal belongs to one server, and no key stands in it.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 import msgspec
 
@@ -256,9 +258,10 @@ class _FileLock:
     def __init__(self, file: Path, journal: Path) -> None:
         path = file.with_name(f"{file.name}.lock")
         try:
-            self._file = path.open("a+b")
+            self._file = path.open("ab", buffering=0)
         except OSError as error:
             raise JournalError(f"journal {journal}: {error}") from error
+        _LOCKS.add(self)
         try:
             _hold(self._file.fileno())
         except OSError as error:
@@ -270,6 +273,9 @@ class _FileLock:
 
     def release(self) -> None:
         self._file.close()
+
+
+_LOCKS: WeakSet[_FileLock] = WeakSet()
 
 
 if sys.platform == "win32":  # pragma: no cover -- the other system's way
@@ -285,6 +291,13 @@ else:
         import fcntl  # noqa: PLC0415 -- not on Windows
 
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _let_go() -> None:  # pragma: no cover -- only children do
+        """Close a fork's copies: the lock would last until the last of them is closed."""
+        for lock in list(_LOCKS):
+            lock.release()
+
+    os.register_at_fork(after_in_child=_let_go)
 
 
 _SELECT = "SELECT job, step, kind, at, data FROM records"

@@ -23,6 +23,17 @@ sys.stdin.read()
 """
 
 
+FORKING = """
+import os
+import sys
+from mjtask_async.journal import Journal
+journal = Journal(sys.argv[1], server="http://api.example")
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+sys.stdin.read()
+"""
+
+
 def intent(job: str, at: float = 1.0) -> tuple[Record, None]:
     return Record(job, "", Kind.INTENT, at, state=f"s-{job}", prompt="a fox"), None
 
@@ -146,6 +157,22 @@ def test_a_killed_process_leaves_the_lock(path: Path) -> None:
         holder.wait()
 
     Journal(path, server=SERVER).close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork there")
+def test_a_forked_child_does_not_keep_the_lock(path: Path) -> None:
+    command = [sys.executable, "-c", FORKING, str(path)]
+    folder = Path(module.__file__).parents[1]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=folder) as holder:
+        assert holder.stdout is not None
+        child = int(holder.stdout.readline())
+        with pytest.raises(JournalError, match="in use"):
+            Journal(path, server=SERVER)
+        holder.kill()
+        holder.wait()
+        Journal(path, server=SERVER).close()
+        os.kill(child, 0)  # it lives
 
 
 def test_a_journal_belongs_to_one_server(path: Path) -> None:
