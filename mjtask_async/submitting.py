@@ -3,7 +3,8 @@
 1. A submit under way is finished even if the job that wants it is cancelled: what the
    server has accepted is paid for, so its id has to reach the journal.
 2. One that may be lost can still arrive for ``Timeouts.submit`` seconds after its last try
-   ended, however it ended. Until then only a find in the server's list counts, no miss.
+   ended, however it ended. Until then only a find in the server's list counts, no miss. The
+   session that sent it may have had more patience than this one, so the journal tells.
 3. The last try of a process that was killed ended, at the latest, when the next one held
    the journal: the time at which it began says little, for a call may try for minutes.
 """
@@ -130,8 +131,9 @@ class Submitting(Generic[T]):
         """Say for how many seconds a submit that may be lost can still arrive."""
         if job.step(step).phase is Phase.SENDING:  # by a process that is gone
             await self._note(job, Record(entry.name, step, Kind.UNCERTAIN, self._opened_at))
-        patience = self._session._timeouts.submit
-        return min(job.step(step).ended_at + patience - time.time(), patience)
+        known = job.step(step)
+        patience = max(known.patience, self._session._timeouts.submit)
+        return min(known.ended_at + patience - time.time(), patience)
 
     async def _turn(self, entry: Entry, job: JobState, step: str, send: Send) -> Submission | None:
         """Send it when its turn comes; None: it is to be sent again."""
@@ -148,9 +150,10 @@ class Submitting(Generic[T]):
 
     async def _once(self, entry: Entry, job: JobState, step: str, send: Send) -> Submission | None:
         """Send it once; None: it was refused for the moment."""
-        state = job.step(step).state
+        state, patience = job.step(step).state, self._session._timeouts.submit
         try:
-            await self._note(job, Record(entry.name, step, Kind.SENDING, time.time()))
+            sending = Record(entry.name, step, Kind.SENDING, time.time(), patience=patience)
+            await self._note(job, sending)
             submission = await send(state)
         except MJTaskError as error:
             return await self._failed(entry, job, step, error)

@@ -59,6 +59,7 @@ class Record(Struct, frozen=True, omit_defaults=True):
         needs_modal: For ACCEPTED.
         error: For REJECTED and FAILED.
         paths: For PLACING.
+        patience: Seconds that the server has for its answer, for SENDING.
     """
 
     job: str
@@ -73,6 +74,7 @@ class Record(Struct, frozen=True, omit_defaults=True):
     needs_modal: bool = False
     error: Failure | None = None
     paths: tuple[str, ...] = ()
+    patience: float = 0.0
 
 
 class Phase(Enum):
@@ -136,6 +138,7 @@ class StepState(Struct):
         paths: The names that its files have or are about to get.
         placed: Whether they have them.
         ended_at: UNIX seconds when its last submit had ended without an answer; 0 unless it has.
+        patience: Seconds for which its last submit waits for an answer; 0 where nobody told.
     """
 
     phase: Phase = Phase.NEW
@@ -147,6 +150,7 @@ class StepState(Struct):
     paths: tuple[str, ...] = ()
     placed: bool = False
     ended_at: float = 0.0
+    patience: float = 0.0
 
     @property
     def need(self) -> Need:
@@ -170,7 +174,7 @@ class StepState(Struct):
             case Kind.INTENT:
                 self.state = record.state
             case Kind.SENDING:
-                self.sent_at = record.at
+                self.sent_at, self.patience = record.at, record.patience
             case Kind.UNCERTAIN:
                 self.ended_at = record.at
             case Kind.ACCEPTED:

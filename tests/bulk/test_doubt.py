@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from mjtask_async import BulkJob, MJSession, SubmitUncertainError, Task, Timeouts
+from mjtask_async import BulkJob, BulkRun, MJSession, SubmitUncertainError, Task, Timeouts
 from mjtask_async._core.replay import Kind, Record
 from mjtask_async.journal import Journal
 from mjtask_async.simulator import Fault, Simulator, Step
@@ -126,6 +126,25 @@ async def test_a_killed_run_may_have_tried_again_a_moment_ago(tmp_path: Path) ->
         await arriving
 
         assert (outcome.error, len(sim.accepted)) == (None, 1)
+
+
+async def test_the_patience_of_the_run_that_sent_it_counts(tmp_path: Path) -> None:
+    """What a session with much patience sent may come long after one with little has begun."""
+    path = tmp_path / "run.db"
+    async with Simulator(profile="novicezk") as sim, proxied(sim, late(40.0)) as url:
+        plant_an_old_task(sim)
+        given = (url, sim.api_key, sim.auth)
+        async with session_of(*given, 60.0) as session, BulkRun(session, [FOX], journal=path):
+            await asyncio.sleep(1)
+        async with session_of(*given, 5.0) as session:
+            (outcome,) = await outcomes(session, [FOX], journal=path)
+        await asyncio.sleep(60)
+
+        assert (outcome.error, len(sim.accepted)) == (None, 1)
+
+
+def session_of(url: str, key: str, auth: Any, patience: float) -> MJSession[Task]:
+    return MJSession(url, key, auth=auth, timeout=Timeouts(submit=patience))
 
 
 async def test_what_a_killed_run_never_sent_is_sent(tmp_path: Path) -> None:
