@@ -24,7 +24,7 @@ from mjtask_async.testing import VirtualTimeLoop
 
 BATCH = 100
 IN_FLIGHT = 200
-GROWTH = 150.0
+GROWTH = 60.0
 """Bytes a job that may stay: its digest and that one's place in a dictionary are about 100."""
 OVERHEAD = 1.10
 """How many requests there may be, of the ideal."""

@@ -1,5 +1,7 @@
 import asyncio
 import contextlib
+import selectors
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -186,3 +188,26 @@ async def test_the_suite_fails_what_blocks_the_loop() -> None:
 
     with pytest.raises(BlockingError):
         names["call"]()
+
+
+async def test_what_a_busy_kernel_delivers_late_comes_before_a_far_jump(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Loopback bytes may need a moment when the machine is busy."""
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Future[None] = loop.create_future()
+    mine, theirs = socket.socketpair()
+    with mine, theirs:
+        loop.add_reader(mine, arrived.set_result, None)
+        theirs.send(b"x")
+        real = selectors.DefaultSelector.select
+
+        def busy(selector: selectors.DefaultSelector, timeout: float | None = None) -> Any:
+            return [] if timeout == 0 else real(selector, timeout)
+
+        monkeypatch.setattr(selectors.DefaultSelector, "select", busy)
+        async with asyncio.timeout(30):
+            await arrived
+        loop.remove_reader(mine)
+
+    assert loop.time() == 0
