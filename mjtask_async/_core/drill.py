@@ -85,11 +85,11 @@ class Lot:
 
     def __init__(self, ids: tuple[str, ...], since: float = 0.0) -> None:
         self.ids: dict[str, None] = dict.fromkeys(ids)
-        self.since = since
-        self.failures = 0
-        self.again_at = float("-inf")
-        self.streak = Streak()
-        self.under_way = False
+        self.since: float = since
+        self.failures: int = 0
+        self.again_at: float = float("-inf")
+        self.streak: Streak = Streak()
+        self.under_way: bool = False
         self.culprits: list[Lot] = []
         self._parts = deque([ids])
         self._joined: list[tuple[str, ...]] = []

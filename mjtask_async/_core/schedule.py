@@ -67,7 +67,7 @@ class Schedule:
     """
 
     def __init__(self, interval: float, batch_size: int, max_requests: int) -> None:
-        self.interval = interval
+        self.interval: float = interval
         self._size = batch_size
         self._max_requests = max_requests
         self._batches = Batches(batch_size)
@@ -80,7 +80,7 @@ class Schedule:
         self._sent = 0
         self._sent_again = 0
         self._again_last = False
-        self.answered_at = float("-inf")
+        self.answered_at: float = float("-inf")
         self._tick = 0.0
         self._early: dict[str, None] = {}
         self._early_at = float("inf")
