@@ -28,11 +28,12 @@ class Losses(Generic[T]):
         return self._again_at.get(task_id, float("-inf"))
 
     def add(self, expired: Expired[T]) -> bool:
-        """Let one more wait; whether nobody has asked for the fetch yet."""
+        """Let one more wait; whether it is the first, for whom to fetch the task."""
+        is_first = expired.track.task_id not in self._waiting
         waiting = self._waiting.setdefault(expired.track.task_id, [])
         if all(each.joined is not expired.joined for each in waiting):
             waiting.append(expired)
-        return len(waiting) == 1
+        return is_first
 
     def waiting(self, task_id: str) -> list[Expired[T]]:
         """List who waits to hear of a task."""
