@@ -5,7 +5,7 @@ from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 
-STYLE = """
+_STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 76rem; margin: 0 auto; padding: 2.5rem 1.25rem; }
 h1 { margin: 0 0 1rem; font-size: 1.6rem; font-weight: 600; letter-spacing: -0.01em; }
@@ -31,8 +31,20 @@ class Picture(NamedTuple):
 
 def page(title: str, pictures: Iterable[Picture], facts: Mapping[str, str]) -> str:
     """Render the whole page; every text is escaped."""
-    rows = "".join(fact(name, value) for name, value in facts.items())
-    tiles = "\n".join(map(_tile, pictures))
+    return frame(title, facts, map(_tile, pictures))
+
+
+def frame(
+    title: str,
+    facts: Mapping[str, str],
+    tiles: Iterable[str],
+    *,
+    style: str = "",
+    choices: str = "",
+) -> str:
+    """Render what all pages have in common; tiles, style and choices are HTML and CSS already."""
+    terms = "".join(_fact(name, value) for name, value in facts.items())
+    figures = "\n".join(tiles)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -40,21 +52,23 @@ def page(title: str, pictures: Iterable[Picture], facts: Mapping[str, str]) -> s
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
 <style>
-{STYLE}
+{_STYLE}
+{style}
 </style>
 </head>
 <body>
 <h1>{escape(title)}</h1>
-<dl>{rows}</dl>
+<dl>{terms}</dl>
+{choices}
 <main>
-{tiles}
+{figures}
 </main>
 </body>
 </html>
 """
 
 
-def fact(name: str, value: str) -> str:
+def _fact(name: str, value: str) -> str:
     """Render a fact as a pair of a description list."""
     return f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
 

@@ -18,7 +18,7 @@ from .._core.media import VIDEOS
 from ..errors import SubmitUncertainError
 from ..jobs import BulkJob, BulkOutcome
 from ..models import Task
-from .gallery import STYLE, fact
+from .gallery import frame
 from .render import clean
 
 RESULTS = "results.jsonl"
@@ -143,29 +143,9 @@ def _small(folder: Path, image: str) -> Path:
 def page(title: str, rows: Sequence[Row], folder: Path) -> str:
     """Render the gallery: one file, no script; every text is escaped."""
     found = counts(rows)
-    tiles = "\n".join(_tile(row, folder) for row in rows)
-    facts = "".join(fact(name, value) for name, value in found.items())
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>
-{STYLE}
-{_FILTERS}{_rules()}
-</style>
-</head>
-<body>
-<h1>{escape(title)}</h1>
-<dl>{facts}</dl>
-{_inputs(len(rows), found)}
-<main>
-{tiles}
-</main>
-</body>
-</html>
-"""
+    tiles = (_tile(row, folder) for row in rows)
+    style, choices = f"{_FILTERS}{_rules()}", _inputs(len(rows), found)
+    return frame(title, found, tiles, style=style, choices=choices)
 
 
 def _rules() -> str:
